@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
@@ -14,7 +14,7 @@ from polyframe.core.errors import one_line
 from polyframe.core.notes import Information
 
 if TYPE_CHECKING:
-    from polyframe.api import Summary
+    from polyframe.api import Loaded, Summary, Vacuumed
 
 #: Progress in a log: at most one line in this many seconds, and for this share of the work; but a line after
 #: the longest silence, as a sign of life.
@@ -91,16 +91,26 @@ class ProgressBar:
             self.bar.__exit__(None, None, None)
 
 
-def print_summary(summary: "Summary", quiet: bool, as_json: bool = False) -> None:
-    """Print how many rows and marks were used, filtered out and rejected; with `as_json`, everything.
-
-    The JSON object has the attributes of `Summary`, with all notes of the command, and `command` and
-    `exit_code`.
-    """
+def print_result(result: "Summary | Loaded | Vacuumed", quiet: bool, as_json: bool) -> None:
+    """Print the result of a command as text; with `as_json`, all of its attributes, see `print_object`."""
     if as_json:
-        _print_object(summary.to_dict() | {"notes": current().notes}, 0)
+        print_object(result.to_dict())
     elif not quiet:
-        click.echo(summary)
+        click.echo(result)
+
+
+def print_object(result: Mapping[str, Any], exit_code: int = 0) -> None:
+    """Print a result as a JSON object on one line, which a collector of logs takes as one record.
+
+    Its first keys are `command`, `exit_code` and `polyframe_version`; its last one is `notes`, with all notes
+    of the command.
+    """
+    import json  # late, since most results are text
+
+    call = current()
+    first = {"command": call.command, "exit_code": exit_code, "polyframe_version": __version__}
+    others = {key: value for key, value in result.items() if key != "notes"}
+    click.echo(json.dumps(first | others | {"notes": call.notes}))
 
 
 def print_error(message: str, exit_code: int) -> None:
@@ -108,16 +118,7 @@ def print_error(message: str, exit_code: int) -> None:
 
     Its keys: `command`, `exit_code`, `polyframe_version`, `error`, `seconds` and `notes`.
     """
-    call = current()
     print_line("ERROR", message)
-    if call.as_json:
-        seconds = max(time.monotonic() - call.started, 0)
-        result = {"error": one_line(message), "seconds": seconds, "notes": call.notes}
-        _print_object({"polyframe_version": __version__, **result}, exit_code)
-
-
-def _print_object(result: dict[str, Any], exit_code: int) -> None:
-    """Print a JSON object on one line, which a collector of logs takes as one record."""
-    import json  # late, since most results are text
-
-    click.echo(json.dumps({"command": current().command, "exit_code": exit_code} | result))
+    if current().as_json:
+        seconds = max(time.monotonic() - current().started, 0)
+        print_object({"error": one_line(message), "seconds": seconds}, exit_code)

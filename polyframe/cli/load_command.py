@@ -2,9 +2,10 @@
 
 import click
 
-from polyframe.cli.console import ProgressBar, say
+from polyframe.cli.console import ProgressBar, print_result, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
+    json_option,
     log_format_option,
     output_argument,
     progress_option,
@@ -28,10 +29,11 @@ from polyframe.export.load.target_kinds import EXAMPLES
     help="rebuild tables of the warehouse whose columns differ from those of this version",
 )
 @storage_option
+@json_option
 @quiet_option
 @progress_option
 @log_format_option
-def load(output: Place, to: str, allow_schema_change: bool, quiet: bool) -> None:
+def load(output: Place, to: str, allow_schema_change: bool, as_json: bool, quiet: bool) -> None:
     """Load the tables of OUT into a warehouse. Nothing in OUT is changed.
 
     Only parts that differ from what was loaded before are deleted and inserted, all tables in one transaction
@@ -50,5 +52,4 @@ def load(output: Place, to: str, allow_schema_change: bool, quiet: bool) -> None
             say=say(quiet),
             progress=progress,
         )
-    if not quiet:
-        click.echo(loaded)
+    print_result(loaded, quiet, as_json)

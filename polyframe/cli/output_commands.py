@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from polyframe.cli.completion import folders
-from polyframe.cli.console import say
+from polyframe.cli.console import print_object, print_result, say
 from polyframe.cli.help import command
 from polyframe.cli.log_lines import print_line
 from polyframe.cli.options import (
@@ -60,20 +60,20 @@ def status(
     if max_age is not None and not check:
         raise UsageError("--max-age needs --check")
     from polyframe import api
-    from polyframe.cli.status_format import checked_line, status_json, status_lines
+    from polyframe.cli.status_format import checked_line, status_lines, status_object
 
     result = api.status(output, versions=versions)
     problems = result.problems(max_age) if check else []
     if problems:
         print_line("ERROR", f"{output}: {'; '.join(problems)}")
+    exit_code = 1 if problems or result.not_current else 0
     if as_json:
-        lines = status_json(result, problems if check else None)
-    else:
-        lines = status_lines(result) if not check else [] if problems else [checked_line(result)]
-    for line in lines if not quiet else ():
-        click.echo(line)
-    if problems or result.not_current:
-        sys.exit(1)
+        print_object(status_object(result, problems if check else None), exit_code)
+    elif not quiet:
+        for line in status_lines(result) if not check else [] if problems else [checked_line(result)]:
+            click.echo(line)
+    if exit_code:
+        sys.exit(exit_code)
 
 
 @command("polyframe validate out", short_help="Check a directory and list problems.")
@@ -87,13 +87,17 @@ def validate(output: Place, as_json: bool) -> None:
     Prints a line for each problem; the exit code is 1 if there is any.
     """
     from polyframe import api
-    from polyframe.cli.status_format import findings_json, findings_lines
+    from polyframe.cli.status_format import findings_lines, findings_object
 
     findings = api.validate(output)
-    for line in findings_json(output, findings) if as_json else findings_lines(output, findings):
-        click.echo(line)
-    if findings:
-        sys.exit(1)
+    exit_code = 1 if findings else 0
+    if as_json:
+        print_object(findings_object(output, findings), exit_code)
+    else:
+        for line in findings_lines(output, findings):
+            click.echo(line)
+    if exit_code:
+        sys.exit(exit_code)
 
 
 @command("polyframe vacuum out --keep 30d", short_help="Remove old versions of the tables.")
@@ -113,9 +117,10 @@ def validate(output: Place, as_json: bool) -> None:
     help="keep parts of no kept version for this time, since a run in progress may be about to publish them",
 )
 @storage_option
+@json_option
 @quiet_option
 @log_format_option
-def vacuum(output: Place, keep: str, grace: str, quiet: bool) -> None:
+def vacuum(output: Place, keep: str, grace: str, as_json: bool, quiet: bool) -> None:
     """Remove old versions of the tables in OUT, and parts that no kept version has.
 
     The newest version always stays. In a local OUT the parts of removed versions go at once, in a bucket a
@@ -123,9 +128,7 @@ def vacuum(output: Place, keep: str, grace: str, quiet: bool) -> None:
     """
     from polyframe import api
 
-    vacuumed = api.vacuum(output, keep=keep, grace=grace)
-    if not quiet:
-        click.echo(vacuumed)
+    print_result(api.vacuum(output, keep=keep, grace=grace), quiet, as_json)
 
 
 def _export_options(command: Function) -> Function:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from polyframe.cli.completion import folders
-from polyframe.cli.console import ProgressBar, print_summary, say
+from polyframe.cli.console import ProgressBar, print_result, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     DEFAULT_OF_OUT,
@@ -75,7 +75,7 @@ def run(
             progress=progress,
             **drop_unset(options),
         )
-    print_summary(summary, quiet, as_json)
+    print_result(summary, quiet, as_json)
 
 
 @command(
@@ -115,7 +115,7 @@ def extract(
             progress=progress,
             **drop_unset(options),
         )
-    print_summary(summary, quiet, as_json)
+    print_result(summary, quiet, as_json)
 
 
 @command(
@@ -167,7 +167,7 @@ def reduce(
             progress=progress,
             **drop_unset(options),
         )
-    print_summary(summary, quiet, as_json)
+    print_result(summary, quiet, as_json)
 
 
 @command(
@@ -200,4 +200,4 @@ def contours(
             progress=progress,
             **drop_unset(options),
         )
-    print_summary(summary, quiet, as_json)
+    print_result(summary, quiet, as_json)

@@ -1,6 +1,5 @@
 """Print the table of `polyframe score`, as lines of text or one JSON object."""
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -54,6 +53,6 @@ def score_lines(table: pl.DataFrame) -> list[str]:
     return lines + shortened_lines(names)
 
 
-def score_json(table: pl.DataFrame, output: str, gold: str) -> list[str]:
-    """Format the table as a JSON object: `output`, `gold`, and in `scores` an object for each row."""
-    return [json.dumps({"output": output, "gold": gold, "scores": table.to_dicts()}, indent=2)]
+def score_object(table: pl.DataFrame, output: str, gold: str) -> dict[str, Any]:
+    """Return an object for JSON: `output`, `gold`, and in `scores` an object for each row."""
+    return {"output": output, "gold": gold, "scores": table.to_dicts()}

@@ -1,6 +1,5 @@
 """Print the tables `volunteers` and `subjects`, as lines of text or one JSON object."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -88,8 +87,8 @@ def subjects_lines(table: pl.DataFrame, limit: int | None) -> list[str]:
     return lines
 
 
-def json_lines(table: pl.DataFrame, limit: int | None, name: str, output: Place) -> list[str]:
-    """Format a table as a JSON object: `output`, and an object for each row.
+def table_object(table: pl.DataFrame, limit: int | None, name: str, output: Place) -> dict[str, Any]:
+    """Return an object for JSON: `output`, and an object for each row of a table.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ def json_lines(table: pl.DataFrame, limit: int | None, name: str, output: Place)
         The output directory.
     """
     rows = table if limit is None else table.head(limit)
-    return [json.dumps({"output": str(output), name: rows.to_dicts()}, indent=2)]
+    return {"output": str(output), name: rows.to_dicts()}
 
 
 def _lines(table: pl.DataFrame, limit: int | None, columns: Sequence[_Column], kind: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from polyframe.cli import completion
-from polyframe.cli.console import say
+from polyframe.cli.console import print_object, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     DEFAULT_OF_OUT,
@@ -23,7 +23,6 @@ from polyframe.cli.options import (
 from polyframe.cli.parameter_types import GOLD_OUTLINES, LEVEL, LOCAL_PATH
 from polyframe.core.addresses import Address, Place
 from polyframe.core.choices import ScoredTable
-from polyframe.core.errors import UsageError
 
 
 @command(
@@ -67,17 +66,17 @@ def score(
     Prints precision, recall, F1, mean IoU, the distance between boundaries and the ratio of areas, for
     everything and for each tool. Images that the expert did not look at do not count.
     """
-    if quiet and as_json:
-        raise UsageError("--quiet prints nothing: omit it, or omit --json")
     from polyframe import api
-    from polyframe.cli.print_scores import score_json, score_lines
+    from polyframe.cli.print_scores import score_lines, score_object
     from polyframe.cli.printed_tables import check_table_format, write_table
 
     if table_file:
         check_table_format(table_file, output)
     table = api.score(output, gold, say=say(quiet), **drop_unset(options))
-    if not quiet:
-        for line in score_json(table, str(output), str(gold)) if as_json else score_lines(table):
+    if as_json:
+        print_object(score_object(table, str(output), str(gold)))
+    elif not quiet:
+        for line in score_lines(table):
             click.echo(line)
     if table_file:
         write_table(table, table_file)

@@ -1,9 +1,8 @@
 """Format the results of `polyframe status` and `polyframe validate` as lines of text or one JSON object."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from polyframe.api import Findings, Published, Status
 from polyframe.core.addresses import Place
@@ -60,15 +59,15 @@ def checked_line(status: Status) -> str:
     return f"{status.output}: version {status.number}, {status.parts_current} of {parts}{updated}"
 
 
-def status_json(status: Status, problems: Sequence[str] | None = None) -> list[str]:
-    """Describe an output directory as a JSON object whose keys are the attributes of `Status`.
+def status_object(status: Status, problems: Sequence[str] | None = None) -> dict[str, Any]:
+    """Describe an output directory as an object for JSON whose keys are the attributes of `Status`.
 
     `tables` contains an object for each table, with the attributes of `TableStatus`; `not_current` contains
     the problem of each file; `accounting` is that of `polyframe.json`. Without tables, `polyframe_version` is
     null and everything that depends on it is empty or 0. If `problems` are given, the object contains them.
     """
     checked = {} if problems is None else {"problems": list(problems)}
-    return [json.dumps(status.to_dict() | checked, indent=2)]
+    return status.to_dict() | checked
 
 
 def findings_lines(output: Place, findings: Findings) -> list[str]:
@@ -84,14 +83,14 @@ def findings_lines(output: Place, findings: Findings) -> list[str]:
     return [*lines, *_unlisted(n), f"{output}: {contents} read: {n} {plural(n, 'problem')}"]
 
 
-def findings_json(output: Place, findings: Findings) -> list[str]:
-    """List the problems of an output directory as a JSON object.
+def findings_object(output: Place, findings: Findings) -> dict[str, Any]:
+    """List the problems of an output directory as an object for JSON.
 
     Its keys: `output`; `tables`, `parts` and `rows`, the number of each that could be read; and `findings`, a
     list of objects with the attributes of `polyframe.Finding`.
     """
     listed = [finding.to_dict() for finding in findings]
-    return [json.dumps({"output": str(output), "findings": listed, **vars(findings)}, indent=2)]
+    return {"output": str(output), "findings": listed, **vars(findings)}
 
 
 def _settings(status: Status) -> str:

@@ -2,6 +2,7 @@
 
 import click
 
+from polyframe.cli.console import print_object
 from polyframe.cli.help import command
 from polyframe.cli.options import json_option, log_format_option, output_argument, storage_option
 from polyframe.core.addresses import Place
@@ -33,11 +34,13 @@ def volunteers(output: Place, limit: int | None, as_json: bool) -> None:
     depends less on chance if a volunteer made few classifications.
     """
     from polyframe import api
-    from polyframe.cli.print_worst_first import json_lines, volunteers_lines
+    from polyframe.cli.print_worst_first import table_object, volunteers_lines
 
     table = api.volunteers(output)
-    lines = json_lines(table, limit, "volunteers", output) if as_json else volunteers_lines(table, limit)
-    for line in lines:
+    if as_json:
+        print_object(table_object(table, limit, "volunteers", output))
+        return
+    for line in volunteers_lines(table, limit):
         click.echo(line)
 
 
@@ -59,8 +62,11 @@ def subjects(output: Place, limit: int | None, as_json: bool) -> None:
     outlines come first.
     """
     from polyframe import api
-    from polyframe.cli.print_worst_first import json_lines, subjects_lines
+    from polyframe.cli.print_worst_first import subjects_lines, table_object
 
     table = api.subjects(output)
-    for line in json_lines(table, limit, "subjects", output) if as_json else subjects_lines(table, limit):
+    if as_json:
+        print_object(table_object(table, limit, "subjects", output))
+        return
+    for line in subjects_lines(table, limit):
         click.echo(line)

@@ -4,7 +4,7 @@ import itertools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from polyframe.core.durations import parse_duration
 from polyframe.core.errors import PolyframeError
@@ -55,6 +55,10 @@ class Vacuumed:
             f"{self.output}: {counted(self.versions, 'version')} and {counted(self.parts, 'part')} removed "
             f"({self.bytes / 1e6:.1f} MB); {counted(self.kept, 'version')} kept"
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as plain JSON values."""
+        return dict(vars(self))
 
 
 def vacuum(

@@ -1,4 +1,4 @@
-"""`--json` of the commands that make tables: one object, also for an error."""
+"""`--json`: every command that has it prints one object on one line, also for an error."""
 
 import dataclasses
 import json
@@ -8,25 +8,19 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from doc_pages import DOCS
 from exports import Done
+from json_results import result
 from run_processes import ENGINE, begun, start, wait_for
 from run_processes import small_export as export_of_four
 
 import polyframe as pf
+from polyframe.cli.app import cli
 from polyframe.core.tables import SCHEMA_VERSION
 
 Call = Callable[..., Done]
-
-
-def result(done: Done) -> dict[str, Any]:
-    """Return the only object on standard output."""
-    assert done.out.count("\n") == 1
-    parsed: dict[str, Any] = json.loads(done.out)
-    return parsed
 
 
 def test_each_command_that_makes_tables(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
@@ -50,6 +44,65 @@ def test_each_command_that_makes_tables(small_export: Path, tmp_path: Path, poly
     assert result(polyframe("contours", out, "--json"))["parts_made"] == 1
     extracted = result(polyframe("extract", small_export, "-o", tmp_path / "other", "--json"))
     assert (extracted["stages"], extracted["parts_made"]) == (["extract"], 3)
+
+
+@pytest.fixture
+def finished(small_export: Path, tmp_path: Path) -> Path:
+    out = tmp_path / "out"
+    pf.run(small_export, out, say=str)
+    return out
+
+
+ARGUMENTS: dict[str, list[str]] = {
+    "status": [],
+    "validate": [],
+    "vacuum": [],
+    "volunteers": [],
+    "subjects": [],
+    "score": ["--gold", "{out}/../gold.geojson"],
+    "load": ["--to", "delta:{out}/../tables"],
+}
+
+
+def test_every_command_with_json_is_tested_here() -> None:
+    with_json = {
+        name for name, command in cli.commands.items() if "as_json" in [one.name for one in command.params]
+    }
+    assert with_json == {*ARGUMENTS, "run", "extract", "reduce", "contours"}
+
+
+@pytest.mark.parametrize("command", ARGUMENTS)
+def test_each_command_that_reads_tables(command: str, finished: Path, polyframe: Call) -> None:
+    if command == "score":
+        pf.export(finished, "geojson", finished.parent / "gold.geojson", say=str)
+    arguments = [argument.format(out=finished) for argument in ARGUMENTS[command]]
+    printed = result(polyframe(command, finished, *arguments, "--json"))
+    assert list(printed)[:3] == ["command", "exit_code", "polyframe_version"]
+    assert list(printed)[-1] == "notes"
+    assert (printed["command"], printed["exit_code"]) == (command, 0)
+    assert printed["polyframe_version"] == pf.__version__
+    # Of two loads, the second has nothing to do.
+    again = result(polyframe(command, finished, *arguments, "--json", *QUIET.get(command, ["--quiet"])))
+    assert list(again) == list(printed)
+
+
+#: Commands that print nothing but their result.
+QUIET: dict[str, list[str]] = {"validate": [], "volunteers": [], "subjects": []}
+
+
+def test_load_and_vacuum_print_what_python_returns(finished: Path, tmp_path: Path, polyframe: Call) -> None:
+    printed = result(polyframe("load", finished, "--to", f"delta:{tmp_path}/tables", "--json"))
+    loaded = pf.load(finished, f"delta:{tmp_path}/others")
+    names = {f.name for f in dataclasses.fields(loaded)}
+    assert set(printed) == names | {"command", "exit_code", "polyframe_version", "notes"}
+    assert printed["tables"] == loaded.to_dict()["tables"]
+    assert printed["tables"]["labels"] == dataclasses.asdict(loaded.tables["labels"])
+    assert printed["tables"]["labels"]["rows_inserted"] == pf.status(finished).tables["labels"].rows
+    pf.run(finished.parent / "small.csv", finished, eps=0.3, say=str)
+    vacuumed = result(polyframe("vacuum", finished, "--keep", "0d", "--json"))
+    assert (vacuumed["output"], vacuumed["versions"], vacuumed["kept"]) == (str(finished), 1, 1)
+    assert vacuumed["parts"] > 0
+    assert set(vacuumed) - set(printed) == {"output", "versions", "parts", "bytes", "kept"}
 
 
 def test_the_object_has_the_attributes_of_the_summary(small_export: Path, tmp_path: Path) -> None:
@@ -76,6 +129,11 @@ def test_the_guide_lists_every_key(small_export: Path, tmp_path: Path, polyframe
         (["contours", "out", "--json"], 1, "out: no such directory"),
         (["status", "out", "--json"], 1, "out: no such directory"),
         (["validate", "out", "--json"], 1, "out: no such directory"),
+        (["vacuum", "out", "--json"], 1, "out: no such directory"),
+        (["vacuum", "out", "--keep", "x", "--json"], 2, "keep must be a duration"),
+        (["load", "out", "--to", "delta:x", "--json"], 1, "out: no such directory"),
+        (["load", "out", "--json"], 2, "Missing option '--to'"),
+        (["volunteers", "out", "--json"], 1, "out: no such directory"),
     ],
 )
 def test_an_error_is_an_object_too(

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from exports import Done
 from gold_cases import expert_geojson, volunteer_rows, write_rows
+from json_results import common_keys
 
 import polyframe as pf
 from polyframe.cli.print_scores import score_lines
@@ -51,7 +52,10 @@ def test_one_json_object(out: Path, tmp_path: Path, polyframe: Call) -> None:
     gold = tmp_path / "gold.geojson"
     done = polyframe("score", out, "--gold", gold, "--level", "2", "--min-iou", "0.7", "--json")
     content = json.loads(done.out)
-    assert content == {
+    (note,) = content["notes"]
+    assert note in done.err
+    assert content == common_keys("score") | {
+        "notes": [note],
         "output": str(out),
         "gold": str(gold),
         "scores": pf.score(out, gold, level=2, min_iou=0.7).to_dicts(),
@@ -88,7 +92,7 @@ def test_quiet_prints_nothing_and_writes_the_table(out: Path, tmp_path: Path, po
         (["--gold", "gold.geojson", "--what", "labels"], 2, "Invalid value for '--what'"),
         (["--gold", "gold.geojson", "--gold-workflow-id", "x"], 2, "Invalid value for '--gold-workflow-id'"),
         (["--gold", "gold.geojson", "--gold-workflow-version", "1"], 2, "GeoJSON has no versions; omit it"),
-        (["--gold", "gold.geojson", "-q", "--json"], 2, "--quiet prints nothing"),
+        (["--gold", "none.geojson", "-q", "--json"], 1, "none.geojson: no such file"),
         ([], 2, "Missing option '--gold'"),
     ],
 )

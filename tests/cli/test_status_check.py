@@ -143,7 +143,8 @@ def test_json(out: Path, polyframe: Call) -> None:
     make_older(out, timedelta(days=2))
     done = polyframe("status", out, "--check", "--max-age", "1d", "--json")
     assert done.code == 1
-    assert json.loads(done.out)["problems"] == ["updated 2d ago, more than 1d"]
+    printed = json.loads(done.out)
+    assert (printed["exit_code"], printed["problems"]) == (1, ["updated 2d ago, more than 1d"])
     assert json.loads(polyframe("status", out, "--check", "--json").out)["problems"] == []
     assert "problems" not in json.loads(polyframe("status", out, "--json").out)
 

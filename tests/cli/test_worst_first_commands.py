@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
+from json_results import common_keys
 
 import polyframe as pf
 from polyframe.cli.print_worst_first import subjects_lines, volunteers_lines
@@ -82,7 +83,8 @@ def test_limits(command: str, out: Path, polyframe: Call) -> None:
 @pytest.mark.parametrize("command", ["volunteers", "subjects"])
 def test_one_json_object(command: str, out: Path, polyframe: Call) -> None:
     rows = getattr(pf, command)(out).to_dicts()
-    assert json.loads(polyframe(command, out, "--json").out) == {"output": str(out), command: rows}
+    printed = json.loads(polyframe(command, out, "--json").out)
+    assert printed == {**common_keys(command), "output": str(out), command: rows}
     limited = json.loads(polyframe(command, out, "--json", "--limit", 2).out)
     assert limited[command] == rows[:2]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from polyframe.core.plurals import counted
 from polyframe.core.reprs import html_repr, text_repr
@@ -54,6 +55,10 @@ class Loaded:
 
     def _repr_html_(self) -> str:
         return html_repr("Loaded", self._rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as plain JSON values."""
+        return {**vars(self), "tables": {name: vars(table) for name, table in self.tables.items()}}
 
     def _rows(self) -> dict[str, object]:
         changes = {name: _changes(table) for name, table in self.tables.items()}
