@@ -7,11 +7,29 @@ import contextlib
 import errno
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from polyframe.core.errors import PolyframeError, first_line
+
+#: What is checked before a file is moved into place, see `checked_before_replacing`.
+_CHECKS: Final[ContextVar[tuple[Callable[[], None], ...]]] = ContextVar("checks", default=())
+
+
+@contextlib.contextmanager
+def checked_before_replacing(check: Callable[[], None]) -> Iterator[None]:
+    """Call a function before each file that this thread writes in the body is moved into place.
+
+    If it raises an error, for example because the data changed of which the file was made, the file is not
+    moved: what was in its place stays.
+    """
+    token = _CHECKS.set((*_CHECKS.get(), check))
+    try:
+        yield
+    finally:
+        _CHECKS.reset(token)
 
 
 @contextlib.contextmanager
@@ -58,6 +76,8 @@ def atomic_path(
         yield temporary
         if durable:
             _sync_file(temporary)
+        for check in _CHECKS.get():
+            check()
         temporary.replace(path)
         if durable and sync_parent:
             sync_folder(path.parent)

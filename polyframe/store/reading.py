@@ -11,6 +11,7 @@ import polars as pl
 
 from polyframe.core.addresses import Address, Place
 from polyframe.core.arrays import Ints
+from polyframe.core.atomic_files import checked_before_replacing
 from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, first_line, short_repr
 from polyframe.core.fork_guard import use_polars
@@ -149,14 +150,20 @@ def open_tables(place: Place, purpose: str = "export", version: int | None = Non
     use_polars()
     output = Output(place)
     manifest = read_manifest(output, version)
-    try:
-        yield OutputTables(output, manifest)
-    except PolyframeError:
+
+    def check() -> None:
         _check_still_there(output, manifest, purpose)
-        raise
+
     # Parts of a version are never changed, unless they are in the folders of an output without a store.
-    if manifest.number == 0:
-        _check_still_there(output, manifest, purpose)
+    can_change = manifest.number == 0
+    try:
+        with checked_before_replacing(check) if can_change else contextlib.nullcontext():
+            yield OutputTables(output, manifest)
+    except PolyframeError:
+        check()
+        raise
+    if can_change:
+        check()
 
 
 def _check_still_there(output: Output, manifest: Manifest, purpose: str) -> None:

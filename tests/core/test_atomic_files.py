@@ -9,7 +9,7 @@ import pytest
 from exports import ROOT, Done
 
 import polyframe as pf
-from polyframe.core.atomic_files import atomic_path, atomic_text, write_bytes
+from polyframe.core.atomic_files import atomic_path, atomic_text, checked_before_replacing, write_bytes
 from polyframe.core.errors import PolyframeError
 
 Call = Callable[..., Done]
@@ -117,3 +117,17 @@ def test_bytes_are_written_into_a_new_folder(tmp_path: Path) -> None:
     for durable in (True, False):
         write_bytes(tmp_path / "folder" / "file", bytes([durable]), durable=durable)
     assert [path.read_bytes() for path in (tmp_path / "folder").iterdir()] == [b"\0"]
+
+
+def test_a_file_stays_if_what_is_checked_before_it_is_replaced_fails(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_bytes(path, b"before")
+
+    def check() -> None:
+        raise PolyframeError("changed")
+
+    with checked_before_replacing(check), pytest.raises(PolyframeError, match="changed"):
+        write_bytes(path, b"after")
+    assert (path.read_bytes(), [*tmp_path.iterdir()]) == (b"before", [path])
+    write_bytes(path, b"after")
+    assert path.read_bytes() == b"after"

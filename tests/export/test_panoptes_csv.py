@@ -317,7 +317,8 @@ def test_a_run_during_the_export(
         pf.export(out, "panoptes-csv", tmp_path / "r.csv")
         assert (tmp_path / "r.csv").read_bytes() == (tmp_path / "before.csv").read_bytes()
         assert versions(out) == [1, 2]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["before.csv", "many.csv", "out", "r.csv"]
+    written = [] if is_of_an_earlier_release else ["r.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["before.csv", "many.csv", "out", *written]
 
 
 def test_invalid_calls_are_errors(out: Path, small_export: Path, tmp_path: Path, polyframe: Call) -> None:

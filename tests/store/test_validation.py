@@ -669,6 +669,27 @@ def test_a_run_that_ends_during_the_check(small: Path, out: Path, monkeypatch: p
     assert sum(table.rows for table in pf.status(out).tables.values()) < rows
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_version_that_is_removed_during_the_check(
+    runs: int, small: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest version is validated instead; if that is removed too, one line says so."""
+    eps = iter((0.3, 0.4)[:runs])
+
+    def run(*_: object) -> list[object]:
+        for chosen in eps:
+            pf.run(small, out, eps=chosen, keep_versions=1, say=str)
+            break
+        return []
+
+    monkeypatch.setattr("polyframe.store.validation.check_files.view_findings", run)
+    if runs == 1:
+        assert pf.validate(out) == []
+        return
+    with pytest.raises(pf.PolyframeError, match="replaced the tables while they were read; validate them"):
+        pf.validate(out)
+
+
 def test_a_directory_without_tables_is_an_error(tmp_path: Path, polyframe: Call) -> None:
     (tmp_path / "died" / WORK).mkdir(parents=True)
     for name, message in (("nothing", "no such directory"), ("died", "no tables yet")):

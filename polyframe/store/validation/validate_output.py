@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Mapping
+from typing import Final
 
 import polars as pl
 
@@ -29,6 +30,9 @@ from polyframe.store.validation.check_agreement import PartitionTables
 from polyframe.store.validation.finding import Finding, Findings
 from polyframe.store.versions import manifest_place, read_manifest, version_numbers, version_part
 
+#: How often a version is validated that runs replace meanwhile.
+_TRIES: Final = 2
+
 
 def validate(output: AnyPlace, *, storage_options: Mapping[str, str] | None = None) -> Findings:
     """Read everything in the newest version of an output and list problems, like `polyframe validate`.
@@ -48,10 +52,22 @@ def validate(output: AnyPlace, *, storage_options: Mapping[str, str] | None = No
     Raises
     ------
     PolyframeError
-        If the directory is not an output directory, or has no tables yet.
+        If the directory is not an output directory, has no tables yet, or runs replace them again and again.
     """
     use_polars()
-    return _check(Output(place_of(output, "output", storage_options)))
+    opened = Output(place_of(output, "output", storage_options))
+    for _ in range(_TRIES):
+        number = _newest(opened)
+        findings = _check(opened)
+        # A version that runs replaced meanwhile can lack parts, and its folders are those of another one.
+        if not findings or _newest(opened) == number:
+            return findings
+    raise PolyframeError(f"{opened}: runs replaced the tables while they were read; validate them again")
+
+
+def _newest(output: Output) -> int:
+    """Return the number of the newest version; 0 without one."""
+    return max(version_numbers(output), default=0)
 
 
 def _check(output: Output) -> Findings:
@@ -86,7 +102,7 @@ def _open(output: Output) -> tuple[Manifest | None, list[Finding]]:
     numbers = version_numbers(output)
     if not numbers and is_begun(output):
         raise PolyframeError(f"{output}: no tables yet; run the same command to continue")
-    place = manifest_place(output, numbers[-1] if numbers else 0)
+    place = manifest_place(output, max(numbers, default=0))
     try:
         return read_manifest(output), []
     except PolyframeError as error:
