@@ -74,6 +74,7 @@ from polyframe.pipeline.safeguards import (
 from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
 from polyframe.pipeline.summary import Summary
 from polyframe.store.current_parts import check_extracted_types, earlier_work
+from polyframe.store.earlier_names import earlier_names_notes
 from polyframe.store.fingerprints import digest_of_key
 from polyframe.store.manifest import excluded_digests, new_manifest, recorded_tools, with_later_stages
 from polyframe.store.objects import Objects
@@ -230,6 +231,7 @@ def run_export(
         check_shrinkage(output, recorded, before, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
         published = publish(work, manifest, before, settings.keep_versions)
+        notes += earlier_names_notes(output, published)
         peak = peak_memory_bytes()  # while there are workers
     # Only now, since a note can be an error: of Python's warnings.
     for note in (*notes, *removed):
