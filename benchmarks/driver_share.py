@@ -40,7 +40,7 @@ STAGES = {
     "open_executor": "connect",
     "file_states": "count rows",
     "planned_partitions": "plan",
-    "_shuffle": "sort rows",
+    "sort_export": "sort rows",
     "process_partitions": "process partitions",
     "kept_stages": "merge results",
     "publish": "publish",

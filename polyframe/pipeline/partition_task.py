@@ -34,7 +34,7 @@ from polyframe.panoptes.annotations.tools import tools_to_record
 from polyframe.panoptes.classifications.row_checks import check_rows, rows_schema
 from polyframe.panoptes.classifications.version_selection import Selection
 from polyframe.pipeline.partitions import Partition
-from polyframe.pipeline.shuffle import Slices, read_slices
+from polyframe.pipeline.sorted_rows import Slices, read_slices
 from polyframe.store.fingerprints import digest_of_key, stage_fingerprints
 from polyframe.store.manifest import StageRecord
 from polyframe.store.output import Output, part_key

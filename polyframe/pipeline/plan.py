@@ -13,7 +13,7 @@ from polyframe.panoptes.classifications.scan_export import ExportScan
 from polyframe.panoptes.classifications.version_selection import Selection
 from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders
-from polyframe.pipeline.shuffle import Slices
+from polyframe.pipeline.sorted_rows import Slices
 from polyframe.store.current_parts import EarlierWork, current_stages
 from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
 from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, counts_of

@@ -1,7 +1,6 @@
 """Count and sort the rows of a large export on the workers of a cluster."""
 
 import tempfile
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -10,10 +9,8 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.arrays import Flags
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import Visitors
-from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.classifications.census import merge_censuses
 from polyframe.panoptes.classifications.csv_splits import CsvSplit, cut_csv, pieces_of, survey_piece
 from polyframe.panoptes.classifications.export_files import (
@@ -22,7 +19,7 @@ from polyframe.panoptes.classifications.export_files import (
     why_not_readable,
     why_not_shared,
 )
-from polyframe.panoptes.classifications.row_checks import used_rows
+from polyframe.panoptes.classifications.row_checks import rows_schema, used_rows
 from polyframe.panoptes.classifications.scan_export import CountedRows
 from polyframe.panoptes.classifications.sources import Source, source_names
 from polyframe.panoptes.classifications.splits import (
@@ -36,20 +33,16 @@ from polyframe.panoptes.classifications.splits import (
     take_split_census,
 )
 from polyframe.panoptes.classifications.version_selection import Selection
-from polyframe.pipeline.executors.executor import Executor, Result, Task, WorkerLost, run_tasks
-from polyframe.pipeline.shuffle import (
-    MOST_RUN_BYTES,
-    Shuffled,
-    join_shuffled,
-    nothing_shuffled,
-    shuffle,
-)
-from polyframe.store.objects import Objects
+from polyframe.pipeline.executors.executor import Executor, Result, Task
+from polyframe.pipeline.executors.run_all import run_all
+from polyframe.pipeline.shuffle import LARGE_RUN_BYTES, Ranges, read_ranges, shuffle, write_ranges
+from polyframe.pipeline.sorted_rows import RowFiles, SortedRows, copy_into_one_file, join_sorted, new_name
+from polyframe.store.objects import FolderObjects
 
 #: Smaller exports are counted and sorted by the process that runs the command.
 _SPLIT_BYTES: Final = 256_000_000
-#: Attempts for a split whose worker dies.
-_TRIES: Final = 2
+#: Most files of sorted rows; if there are more splits, workers sort several into one file.
+_MOST_FILES: Final = 4_000
 
 
 @dataclass(frozen=True)
@@ -60,14 +53,12 @@ class _Census:
 
 @dataclass(frozen=True)
 class _Sorting:
-    split: Split
+    splits: Sequence[Split]
     selection: Selection
     visitors: Visitors
-    first_subjects: Sequence[int]
-    needed: Flags
-    folder: Path | None
-    sent_to: tuple[Objects, str] | None
-    prefix: str
+    ranges: str
+    files: RowFiles
+    uncompressed_runs: int
 
 
 @dataclass(frozen=True)
@@ -174,48 +165,35 @@ class RowsOnWorkers:
         ]
 
     def shuffle(
-        self,
-        selection: Selection,
-        first_subjects: Sequence[int],
-        needed: Flags,
-        folder: Path,
-        sent_to: tuple[Objects, str] | None,
-    ) -> Shuffled:
-        """Sort the rows into partitions, after `count` has counted them.
+        self, selection: Selection, ranges: Ranges, files: RowFiles, uncompressed_runs: int
+    ) -> SortedRows:
+        """Sort the rows into ranges, after `count` has counted them.
 
         Parameters
         ----------
         selection : Selection
             The rows that are used.
-        first_subjects, needed, folder, sent_to
+        ranges, files, uncompressed_runs
             As for `polyframe.pipeline.shuffle.shuffle`.
         """
-        if not needed.any():
-            return nothing_shuffled(folder)
-        own = folder if sent_to is None else None
+        if (ranges.numbers < 0).all():
+            return join_sorted([], files)
+        # Half a million ranges are megabytes, so tasks only name the file that contains them.
+        stored = new_name()
+        write_ranges(ranges, files, stored)
+        at_once = -(-len(self._splits) // _MOST_FILES)
         tasks = [
-            _Sorting(split, selection, self._visitors, first_subjects, needed, own, sent_to, f"{number:05d}")
-            for number, split in enumerate(self._splits)
+            _Sorting(
+                self._splits[k : k + at_once], selection, self._visitors, stored, files, uncompressed_runs
+            )
+            for k in range(0, len(self._splits), at_once)
         ]
-        return join_shuffled(self._run(_sort, tasks, "rows"), folder, sent_to)
+        done = self._run(_sort, tasks, "rows")
+        files.remove([stored])
+        return join_sorted(done, files)
 
     def _run(self, function: Callable[[Task], Result], tasks: Sequence[Task], kind: str) -> list[Result]:
-        """Return the results of all tasks in their order."""
-        named = {f"{kind}-{number}": task for number, task in enumerate(tasks)}
-        results: dict[str, Result] = {}
-        for _ in range(_TRIES):
-            left = [(name, task) for name, task in named.items() if name not in results]
-            for name, _task, future in run_tasks(self._executor, function, left):
-                try:
-                    results[name] = future.result()
-                except WorkerLost:
-                    continue
-            if len(results) == len(named):
-                return [results[name] for name in named]
-        raise PolyframeError(
-            "a worker died every time while it read the export, most likely for lack of memory; give the "
-            "workers more, or start fewer on each machine"
-        )
+        return run_all(self._executor, function, tasks, "read the export", f"{kind}-")
 
 
 def _take_census(task: _Census) -> SplitCensus | None:
@@ -235,17 +213,16 @@ def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="polyframe-")
 
 
-def _sort(task: _Sorting) -> Shuffled:
-    """Sort the rows of a split.
-
-    No other attempt writes to the same files: a worker that is believed dead may go on while others already
-    read the rows of the next attempt, whose batches may have other places.
-    """
-    prefix = f"{task.prefix}{uuid.uuid4().int:039d}"
-    with _temporary_folder() as temporary:
-        rows = used_rows(open_split(task.split, Path(temporary)), task.selection, task.visitors)
-        folder = task.folder or Path(temporary) / "rows"
+def _sort(task: _Sorting) -> SortedRows:
+    """Sort the rows of some splits."""
+    ranges = read_ranges(task.files, task.ranges)
+    with _temporary_folder() as folder:
+        rows = []
+        for number, split in enumerate(task.splits):
+            own = Path(folder) / str(number)
+            own.mkdir()
+            rows.append(used_rows(open_split(split, own), task.selection, task.visitors))
+        runs = RowFiles(FolderObjects(Path(folder) / "rows"))
         # Most splits are small enough for one run.
-        return shuffle(
-            rows, task.first_subjects, task.needed, folder, task.sent_to, prefix, run_bytes=MOST_RUN_BYTES
-        )
+        done = shuffle(pl.concat(rows), ranges, runs, rows_schema(), LARGE_RUN_BYTES, task.uncompressed_runs)
+        return copy_into_one_file(done, task.files, new_name())

@@ -11,8 +11,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from polyframe import __version__
 from polyframe.consensus.anonymize import anonymize, may_show_cells, volunteers_key
 from polyframe.consensus.clustering_notes import ignored_eps_notes, too_large_notes
@@ -53,7 +51,6 @@ from polyframe.pipeline.new_parts import removing_parts_on_error
 from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.pipeline.partitions import Partition, split_partition
 from polyframe.pipeline.plan import (
-    Records,
     RunSpec,
     current_records,
     engines_by_stage,
@@ -71,13 +68,14 @@ from polyframe.pipeline.safeguards import (
     extracted_tools,
     previous_selection,
 )
-from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
+from polyframe.pipeline.sort_export import sort_export
+from polyframe.pipeline.sorted_rows import RowFiles, Slices
 from polyframe.pipeline.summary import Summary
 from polyframe.store.current_parts import check_extracted_types, earlier_work
 from polyframe.store.earlier_names import earlier_names_notes
 from polyframe.store.fingerprints import digest_of_key
 from polyframe.store.manifest import excluded_digests, new_manifest, recorded_tools, with_later_stages
-from polyframe.store.objects import Objects
+from polyframe.store.objects import FolderObjects
 from polyframe.store.output import ROWS, Output, Work
 from polyframe.store.publishing import publish
 from polyframe.store.recorded_settings import check_volunteers_known
@@ -171,11 +169,13 @@ def run_export(
         drawings = drawings_of_export(export)
         wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, drawings, say))
         try:
-            sent_to = None
+            files_of_rows = RowFiles(FolderObjects(work.rows))
             if cluster is not None and output.folder is None:
-                sent_to = output.objects, f"{ROWS}{uuid.uuid4().hex}/"
-                processes.callback(_remove_rows, *sent_to)
-            shuffled = _shuffle(export, partitions, current, work.rows, sent_to, on_workers)
+                files_of_rows = RowFiles(output.objects, f"{ROWS}{uuid.uuid4().hex}/")
+                processes.callback(_remove_rows, files_of_rows)
+            needed = ["extract" not in current[partition.name] for partition in partitions]
+            disk = work.rows if cluster is None else None
+            rows = sort_export(export, partitions, needed, files_of_rows, executor, on_workers, disk)
         finally:
             # If the files have changed, the counts of the scan belong to other rows.
             check_files_unchanged(files)
@@ -184,8 +184,8 @@ def run_export(
 
         def task_of(partition: Partition) -> PartitionTask:
             own = current[partition.name]
-            rows = None if "extract" in own else shuffled.rows_of(numbers_of[partition.name])
-            return task_for(spec, partition, own, rows)
+            own_rows = None if "extract" in own else rows.rows_of(numbers_of[partition.name])
+            return task_for(spec, partition, own, own_rows)
 
         def split(task: PartitionTask) -> list[PartitionTask]:
             if not isinstance(task.source, Slices):
@@ -243,7 +243,7 @@ def run_export(
         (*export.selection.notes, *notes, *removed),
         len(records),
         len(results),
-        export.temporary_bytes + shuffled.bytes,
+        export.temporary_bytes + rows.bytes,
         published.stages,
         manifest.settings.workflow_id,
         manifest.versions,
@@ -426,21 +426,5 @@ def _shared_file(work: Work) -> Path | None:
     return work.lock if work.output.folder is not None else None
 
 
-def _remove_rows(objects: Objects, prefix: str) -> None:
-    objects.remove(objects.entries(prefix))
-
-
-def _shuffle(
-    export: ExportScan,
-    partitions: Sequence[Partition],
-    current: Records,
-    folder: Path,
-    sent_to: tuple[Objects, str] | None,
-    on_workers: RowsOnWorkers,
-) -> Shuffled:
-    """Write the rows of the partitions whose extraction is out of date to disk."""
-    needed = np.array(["extract" not in current[partition.name] for partition in partitions])
-    firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
-    if export.rows is None:
-        return on_workers.shuffle(export.selection, firsts, needed, folder, sent_to)
-    return shuffle(export.rows, firsts, needed, folder, sent_to)
+def _remove_rows(files: RowFiles) -> None:
+    files.objects.remove(files.objects.entries(files.prefix))

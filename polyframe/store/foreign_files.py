@@ -28,12 +28,14 @@ _TABLE: Final = f"(?:{'|'.join(map(re.escape, STORED_TABLES))})"
 _PARTITION: Final = r"[0-9]+(?:-[0-9]+)*"
 _PART: Final = rf"part-{_PARTITION}\.parquet"
 _PART_NAME: Final = re.compile(_PART)
+#: A temporary folder of a worker.
+_TEMPORARY: Final = "polyframe-[a-z0-9_]+"
 #: All folders and files of a run in the work directory, by their paths there; see `polyframe.store.output`.
 _FOLDERS: Final = re.compile(
-    rf"next(?:/{_TABLE})?|old(?:/{_TABLE}-[0-9]+)?|started|rows|sources(?:/mended-[0-9]+)?"
+    rf"next(?:/{_TABLE})?|old(?:/{_TABLE}-[0-9]+)?|started|rows(?:/{_TEMPORARY})?|sources(?:/mended-[0-9]+)?"
 )
 _FILES: Final = re.compile(
-    rf"lock(?:\.held(?:\..+)?)?|\.commit\.json\.tmp|started/{_PARTITION}|rows/[0-9]+\.arrow"
+    rf"lock(?:\.held(?:\..+)?)?|\.commit\.json\.tmp|started/{_PARTITION}|rows/(?:{_TEMPORARY}/)?[0-9]+\.arrow"
     rf"|next/{_TABLE}/(?:{_PART}|\.{_PART}\.tmp)|old/{_TABLE}-[0-9]+/{_PART}"
     r"|sources/(?:spooled-[0-9]+|(?:split|frame)-[0-9]+\.parquet|lines-[0-9]+\.csv)(?:\.unfinished)?"
     r"|sources/unpacked-[0-9]+\.csv"

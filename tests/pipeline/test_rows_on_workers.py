@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -16,6 +15,7 @@ from losing_executor import Future, LosingExecutor
 from polars.testing import assert_frame_equal
 from run_processes import small_export
 from s3_server import Bucket
+from sorted_cases import all_ranges, files_in
 from web_server import WebServer
 
 import polyframe as pf
@@ -32,8 +32,7 @@ from polyframe.panoptes.classifications.version_selection import select
 from polyframe.pipeline import rows_on_workers
 from polyframe.pipeline.executors.agreement import Agreement, agreed_call
 from polyframe.pipeline.rows_on_workers import RowsOnWorkers
-from polyframe.pipeline.shuffle import Shuffled, read_slices
-from polyframe.store.objects import FolderObjects
+from polyframe.pipeline.sorted_rows import SortedRows, read_slices
 
 
 class LosingFirst(LosingExecutor):
@@ -63,7 +62,7 @@ def test_splits_whose_worker_dies_are_tried_again(opened: tuple[Path, OpenedSour
     counted = RowsOnWorkers(executor, "session", lambda _: None).count([path])
     assert counted is not None
     assert counted.census.equals(take_census(sources.rows))
-    assert executor.names.count("census-0") == executor.names.count("census-3") == 2
+    assert executor.names.count("census-00000") == executor.names.count("census-00003") == 2
 
 
 def test_splits_whose_worker_always_dies(opened: tuple[Path, OpenedSources]) -> None:
@@ -143,7 +142,7 @@ def check_that_workers_read(files: list[Source], executor: PicklingExecutor, fol
     assert here.rows is not None
     assert list((folder).glob("there/*")) == []
     rows = here.rows.collect().sort("source", "row")
-    shuffled = on_workers.shuffle(there.selection, [10, 30], np.ones(3, bool), folder / "rows", None)
+    shuffled = on_workers.shuffle(there.selection, all_ranges([10, 30]), files_in(folder / "rows"), 0)
     read = [read_slices(shuffled.rows_of(partition), rows_schema()) for partition in (0, 1, 2)]
     assert all(frame.height for frame in read)
     assert_frame_equal(pl.concat(read).sort("source", "row"), rows)
@@ -196,7 +195,7 @@ def test_workers_read_the_objects_of_a_bucket(
     changed = next(iter(EXPORTS[name]))
     bucket.write(changed, EXPORTS[name][changed][:-10] + b"0" * 10)
     with pytest.raises(pf.PolyframeError, match=f"^{bucket.url}/{changed}: changed while it was downloaded"):
-        on_workers.shuffle(selection, [20], np.ones(2, bool), tmp_path / "rows", None)
+        on_workers.shuffle(selection, all_ranges([20]), files_in(tmp_path / "rows"), 0)
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip", "both"])
@@ -276,30 +275,46 @@ def test_what_workers_see_is_compared(tmp_path: Path) -> None:
     assert why_not_readable(files) == "do not see a.csv"
 
 
-@pytest.mark.parametrize("in_store", [False, True])
 def test_a_worker_that_is_believed_dead_does_not_change_what_others_read(
-    in_store: bool, opened: tuple[Path, OpenedSources], tmp_path: Path
+    opened: tuple[Path, OpenedSources], tmp_path: Path
 ) -> None:
     """It goes on while the next attempt is finished and used."""
     path, sources = opened
-    executor = LosingExecutor([])
-    on_workers = RowsOnWorkers(executor, "session", lambda _: None)
+    on_workers = RowsOnWorkers(LosingExecutor([]), "session", lambda _: None)
     counted = on_workers.count([path])
     assert counted is not None
     chosen = select(counted.census, Settings(), sources.names, None)
-    store = FolderObjects(tmp_path / "store")
-    sent_to = (store, "rows/7/") if in_store else None
+    files = files_in(tmp_path / "rows")
 
-    folder = tmp_path / ("store/rows/7" if in_store else "rows")
-
-    def shuffled() -> tuple[Shuffled, list[bytes]]:
-        done = on_workers.shuffle(chosen, [6], np.ones(2, bool), tmp_path / "rows", sent_to)
-        assert done is not None
-        return done, [(folder / name).read_bytes() for name in done.names]
+    def shuffled() -> tuple[SortedRows, list[bytes]]:
+        done = on_workers.shuffle(chosen, all_ranges([6]), files, 0)
+        return done, [files.read(name) for name in done.names]
 
     first, content = shuffled()
     second, _ = shuffled()
     assert not set(first.names) & set(second.names)
-    assert [(folder / name).read_bytes() for name in first.names] == content
+    assert [files.read(name) for name in first.names] == content
     rows = [read_slices(first.rows_of(partition), rows_schema()) for partition in (0, 1)]
     assert pl.concat(rows).height == chosen.rows_read - chosen.rows_filtered
+    assert len(list((tmp_path / "rows").iterdir())) == len(first.names) + len(second.names)
+
+
+@pytest.mark.parametrize("name", ["several", "gzip"])
+def test_several_splits_are_sorted_into_one_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are no more files than these, however large the export is; the rows are the same."""
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 3000)
+    for file, content in EXPORTS[name].items():
+        (tmp_path / file).write_bytes(content)
+    on_workers = RowsOnWorkers(LosingExecutor([]), "session", lambda _: None)
+    counted = on_workers.count([tmp_path / file for file in EXPORTS[name]])
+    assert counted is not None
+    chosen = select(counted.census, Settings(), counted.names, None)
+    many = on_workers.shuffle(chosen, all_ranges([20]), files_in(tmp_path / "many"), 0)
+    monkeypatch.setattr(rows_on_workers, "_MOST_FILES", 2)
+    few = on_workers.shuffle(chosen, all_ranges([20]), files_in(tmp_path / "few"), 0)
+    assert len(many.names) > len(few.names) == 2
+    for partition in (0, 1):
+        one, other = (read_slices(done.rows_of(partition), rows_schema()) for done in (many, few))
+        assert_frame_equal(one, other)

@@ -40,6 +40,7 @@ def foreign(tmp_path: Path) -> Path:
     for name in (
         "thesis.txt",
         "rows/00000.arrow",
+        "rows/polyframe-0a_b1c2d/00000.arrow",
         "started/00000",
         "next/labels/part-00000.parquet",
         "old/a",

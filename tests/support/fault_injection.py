@@ -9,6 +9,9 @@ pause             seconds by partition: how long a worker waits before it begins
 ignore_signals    the same in compiled code that ignores signals
 kill_worker       patterns of partitions, such as "00001*", over which a worker kills itself; with the folder
                   "once", only the first time, which a file in that folder records
+kill_sorter       tasks of sorting that kill their worker the first time: "first" sorts rows into
+                  super-partitions, "second" a super-partition into partitions; needs the folder "once"
+most_pieces       most pieces of rows that are sorted in one level
 kill_at           number of the change of a file name at which this process group is killed
 delete            a file that is deleted after the export was scanned
 clock_backwards   the clocks go back by an hour whenever they are read
@@ -31,7 +34,15 @@ from typing import Any
 import joblib
 
 from polyframe.cli import app
-from polyframe.pipeline import partition_task, plan, process_tasks, run
+from polyframe.pipeline import (
+    partition_task,
+    plan,
+    process_tasks,
+    rows_on_workers,
+    run,
+    sort_export,
+    super_partitions,
+)
 from polyframe.store import view
 
 FAULTS = json.loads(os.environ.get("FAULTS", "{}"))
@@ -39,6 +50,7 @@ FAULTS = json.loads(os.environ.get("FAULTS", "{}"))
 RENAMES = ((os, "link"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"))
 
 _process_in_worker, _process_partition = process_tasks._process, partition_task.process_partition
+_sort_split, _sort_super_partition = rows_on_workers._sort, super_partitions._sort_super_partition
 
 
 def process_in_worker(task: partition_task.PartitionTask) -> partition_task.PartitionResult:
@@ -61,6 +73,21 @@ def _inject_faults(task: partition_task.PartitionTask) -> None:
     for pattern in FAULTS.get("kill_worker", ()):
         if fnmatch.fnmatch(name, pattern):
             _kill_once(FAULTS.get("once"), name)
+
+
+def sort_split(task: Any) -> Any:
+    _kill_sorter("first")
+    return _sort_split(task)
+
+
+def sort_super_partition(task: Any) -> Any:
+    _kill_sorter("second")
+    return _sort_super_partition(task)
+
+
+def _kill_sorter(level: str) -> None:
+    if level in FAULTS.get("kill_sorter", ()):
+        _kill_once(FAULTS["once"], level)
 
 
 def _sleep_ignoring_signals(seconds: float) -> None:
@@ -123,6 +150,9 @@ def _turn_clocks_backwards() -> None:
 def main() -> None:
     process_tasks._process = process_in_worker
     process_tasks.process_partition = process_partition
+    super_partitions._sort_super_partition = sort_super_partition
+    if "most_pieces" in FAULTS:
+        sort_export.MOST_PIECES_ON_DISK = FAULTS["most_pieces"]
     plan._MEGABYTE = FAULTS.get("partition_bytes", 1_000_000)  # type: ignore[misc]
     if "kill_at" in FAULTS:
         _kill_at(FAULTS["kill_at"])

@@ -37,8 +37,8 @@ def used_rows(source: pl.LazyFrame, selection: Selection, visitors: Visitors) ->
 def rows_schema() -> pl.Schema:
     """Return the schema of `used_rows`."""
     text = {name: pl.String for name in (*REQUIRED, *OPTIONAL) if name not in ("workflow_name", "metadata")}
-    numbers = {"workflow_id": pl.Int64, "subject_id": pl.Int64}
-    return pl.Schema({"source": pl.UInt16, "row": pl.UInt32, **text, **numbers, **FROM_METADATA})
+    numbers = {"source": pl.UInt16, "row": pl.UInt32}
+    return pl.Schema({**numbers, **text, "workflow_id": pl.Int64, **FROM_METADATA, "subject_id": pl.Int64})
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,9 @@ from stores import leftovers
 
 import polyframe as pf
 from polyframe.panoptes.classifications import scan_export
-from polyframe.pipeline import plan, rows_on_workers
-from polyframe.pipeline import run as run_module
+from polyframe.pipeline import plan, rows_on_workers, sort_export
 from polyframe.pipeline.executors import agreement, patience
+from polyframe.pipeline.sorted_rows import SortedRows
 
 pytestmark = pytest.mark.slow
 
@@ -155,7 +155,7 @@ def test_a_large_export_is_counted_and_sorted_on_the_workers(
     pf.run(export, tmp_path / "expected", engine="shapely", jobs=1, **options)
     monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
     for here in ("take_census", "shuffle"):
-        module = scan_export if here == "take_census" else run_module
+        module = scan_export if here == "take_census" else sort_export
         monkeypatch.setattr(module, here, lambda *_: pytest.fail("this process reads the rows"))
     out = tmp_path / "out"
     summary, _ = run(export, out, cluster.address, **options)
@@ -164,6 +164,43 @@ def test_a_large_export_is_counted_and_sorted_on_the_workers(
     assert leftovers(out) == []
     # The hashes of the rows are those that a single process computes.
     assert run(export, out, cluster.address, **options)[0].made == 0
+
+
+def test_an_export_with_many_pieces_is_sorted_in_two_levels(
+    cluster: DaskCluster,
+    export: Path,
+    expected: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In each level a worker dies once."""
+    sorted_rows = sorted_in_two_levels(monkeypatch)
+    once = tmp_path / "once"
+    once.mkdir()
+    with cluster.faults(kill_sorter=["first", "second"], once=str(once)):
+        summary, _ = run(export, tmp_path / "out", cluster.address)
+    assert sorted(path.name for path in once.iterdir()) == ["first", "second"]
+    first, second = sorted_rows
+    assert len(first.names) > len(second.names) == 3
+    assert second.ranges.tolist() == list(range(11))
+    assert summary.made == 11
+    assert part_files(tmp_path / "out") == expected
+    assert leftovers(tmp_path / "out") == []
+
+
+def sorted_in_two_levels(monkeypatch: pytest.MonkeyPatch) -> list[SortedRows]:
+    """Sort small exports as large ones; return a list that receives the rows after each level."""
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
+    monkeypatch.setattr(sort_export, "MOST_PIECES_BETWEEN_MACHINES", 10)
+    sorted_rows: list[SortedRows] = []
+    original = sort_export.sort_super_partitions
+
+    def record(rows: SortedRows, *others: Any) -> SortedRows:
+        sorted_rows.extend([rows, original(rows, *others)])
+        return sorted_rows[-1]
+
+    monkeypatch.setattr(sort_export, "sort_super_partitions", record)
+    return sorted_rows
 
 
 def test_ctrl_c_cancels_what_waits(
@@ -238,7 +275,10 @@ def hidden(folder: Path) -> list[str]:
 def test_workers_that_see_only_a_bucket(
     export: Path, expected: dict[str, bytes], bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The export, its sorted rows and all temporary files are in a folder that is empty for the workers."""
+    """The export, its sorted rows and all temporary files are in a folder that is empty for the workers.
+
+    They see another export, which they sort in two levels.
+    """
     own, folder, once = (tmp_path / name for name in ("own", "cluster", "once"))
     for new in (own, folder, once):
         new.mkdir()
@@ -248,7 +288,7 @@ def test_workers_that_see_only_a_bucket(
     # The process has the credentials from its arguments, the workers from their environment.
     with (
         dask_cluster(folder, environment=bucket.environment, before=hidden(own)) as cluster,
-        cluster.faults(kill_worker=["00002", "00005"], once=str(once)),
+        cluster.faults(kill_worker=["00002", "00005"], kill_sorter=["first", "second"], once=str(once)),
     ):
         out, notes = f"{bucket.url}/project", list[str]()
         summary = pf.run(
@@ -268,9 +308,15 @@ def test_workers_that_see_only_a_bucket(
             for name, content in expected.items()
             if name.startswith(".polyframe/")
         }
-        objects = {key.removeprefix("project/"): bucket.read(key) for key in list(bucket.keys())}
-        del objects["manifests/00000001.json"]
-        assert objects == stored
+        assert parts_in(bucket, "project/") == stored
+        sorted_rows = sorted_in_two_levels(monkeypatch)
+        again = {"output": f"{bucket.url}/again", "storage_options": bucket.options}
+        pf.extract(export, **again, engine="shapely", cluster=cluster.address)
+        assert {"first", "second"} < {path.name for path in once.iterdir()}
+        assert len(sorted_rows) == 2
+        extracted = parts_in(bucket, "again/")
+        assert len(extracted) == 33
+        assert extracted.items() < stored.items()
         with pytest.raises(pf.PolyframeError, match="does not see the files in"):
             pf.run(own / "export.csv", own / "out", engine="shapely", cluster=cluster.address)
 
@@ -318,7 +364,7 @@ def test_workers_read_an_export_that_this_process_does_not_download(
     expected = {str(path.relative_to(stored)): path.read_bytes() for path in stored.rglob("*.parquet")}
     with dask_cluster(folder, environment=bucket.environment, before=hidden(own)) as cluster:
         for here in ("take_census", "shuffle"):
-            module = scan_export if here == "take_census" else run_module
+            module = scan_export if here == "take_census" else sort_export
             monkeypatch.setattr(module, here, lambda *_: pytest.fail("this process reads the rows"))
         for number, place in enumerate((f"{bucket.url}/exports", str(shared))):
             notes = run_from(place, f"{bucket.url}/project-{number}", cluster=cluster.address)
@@ -328,6 +374,15 @@ def test_workers_read_an_export_that_this_process_does_not_download(
             assert {key.removeprefix(prefix): bucket.read(key) for key in keys} == expected
     (reject,) = pl.read_parquet(tmp_path / "expected" / "rejects")["detail"]
     assert reject.startswith("3.csv.gz row 1: classification_id x")
+
+
+def parts_in(bucket: Bucket, prefix: str) -> dict[str, bytes]:
+    """Return all that an output contains besides its manifest."""
+    objects = {
+        key.removeprefix(prefix): bucket.read(key) for key in list(bucket.keys()) if key.startswith(prefix)
+    }
+    del objects["manifests/00000001.json"]
+    return objects
 
 
 def test_a_cluster_without_workers(
