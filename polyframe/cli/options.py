@@ -16,7 +16,7 @@ from polyframe.cli.parameter_types import (
     AliasedChoice,
     given_storage_options,
 )
-from polyframe.core.addresses import is_secret
+from polyframe.core.addresses import has_secret, is_secret
 from polyframe.core.environment import CLUSTER_VARIABLE, LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE, variable_of
 from polyframe.core.settings import Settings
 
@@ -142,10 +142,12 @@ def _keep_storage_options(
         name, separator, option = value.partition("=")
         if not separator or not name:
             raise click.BadParameter(f"{value!r} is not NAME=VALUE", context, parameter)
-        if is_secret(name):
-            # Other users of the machine can see the command lines of processes.
+        # Other users of the machine can see the command lines of processes.
+        if has_secret(name, option):
+            problem = "is secret" if is_secret(name) else "may contain a password"
+            variable = "HTTPS_PROXY" if name.lower().endswith("proxy_url") else name.upper()
             raise click.BadParameter(
-                f"{name} is secret; set the environment variable {name.upper()}", context, parameter
+                f"{name} {problem}; set the environment variable {variable}", context, parameter
             )
         options[name] = option
     context.meta[STORAGE_OPTIONS] = options

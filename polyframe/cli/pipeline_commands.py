@@ -24,7 +24,7 @@ from polyframe.cli.options import (
     storage_option,
     tables_option,
 )
-from polyframe.cli.parameter_types import PLACE
+from polyframe.cli.parameter_types import PATH_OR_ADDRESS, PLACE
 from polyframe.core.addresses import Place
 from polyframe.core.errors import UsageError
 
@@ -122,7 +122,7 @@ def extract(
     "polyframe reduce out -c data/config.yaml --average union",
     short_help="Cluster marks and average each cluster.",
 )
-@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=PLACE)
+@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=PATH_OR_ADDRESS)
 @config_option
 @click.option(
     "-o",
@@ -153,10 +153,12 @@ def reduce(
     Or from EXTRACTIONS.csv, written by panoptes_aggregation: then also the tables classifications,
     extractions and rejects, in the directory given with -o. That file does not contain the workflow version.
     """
-    if output is None and isinstance(extractions, Path) and extractions.is_file():
-        raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
     from polyframe import api
+    from polyframe.pipeline.load_marks import is_csv_address
 
+    is_file = isinstance(extractions, Path) and extractions.is_file()
+    if output is None and (is_file or is_csv_address(extractions)):
+        raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
     with ProgressBar(quiet) as progress:
         summary = api.reduce(
             extractions,

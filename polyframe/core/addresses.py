@@ -17,6 +17,8 @@ WEB_SCHEMES: Final = ("https", "http")
 
 #: `s3://bucket/x`, or `s3:/bucket/x`, to which pathlib.Path shortens it. A single letter is a drive.
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+#: A server that is named by its IPv4 address, or this machine, with a port.
+_CERTAIN_SERVER: Final = re.compile(r"(localhost|\d{1,3}(\.\d{1,3}){3}):\d+")
 #: Parts of the names of options that are secret.
 _SECRET: Final = ("key", "token", "secret", "password", "credential", "sas", "service_account")
 
@@ -46,10 +48,8 @@ class Address:
     withheld: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
-        place = _without_password(self.rest)
-        if not self.is_store:  # names of objects may contain ? and #
-            host, slash, path = place.partition("?")[0].partition("#")[0].partition("/")
-            place = f"{host.rpartition('@')[2]}{slash}{path}"
+        # Names of objects may contain ? and #.
+        place = _without_password(self.rest) if self.is_store else _without_secrets(self.rest)
         return f"{self.scheme}://{place}"
 
     def __repr__(self) -> str:
@@ -90,8 +90,8 @@ class Address:
 
         Those are keys, passwords and so on, and URLs with a user or a query, such as that of a proxy.
         """
-        shared = tuple((name, value) for name, value in self.options if not _has_secret(name, value))
-        withheld = tuple(name for name, value in self.options if _has_secret(name, value))
+        shared = tuple((name, value) for name, value in self.options if not has_secret(name, value))
+        withheld = tuple(name for name, value in self.options if has_secret(name, value))
         rest = _without_password(self.rest) if self.is_store else self.rest
         return replace(self, rest=rest, options=shared, withheld=withheld)
 
@@ -180,24 +180,60 @@ def _sorted(options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(options.items()))
 
 
-def _has_secret(option: str, value: str) -> bool:
-    return is_secret(option) or "@" in value or "?" in value
-
-
 def _without_password(rest: str) -> str:
-    """Return what follows `://` without `user:password@`.
+    """Return what follows `://` in the address of a store without `user:password@`.
 
     Also if the password contains /, ? or #, which should be encoded there. A user without a password stays:
     in abfss://, it is a container.
     """
-    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    host, end = _host_of(rest)
     user, at, _ = host.rpartition("@")
-    if at:
-        return rest[len(user) + 1 :] if ":" in user else rest
-    name, colon, port = host.partition(":")
-    if not colon or not port or port.isdecimal() or host.startswith("["):
+    if at and ":" not in user:
         return rest
-    return rest.rpartition("@")[2] if "@" in rest else name
+    if at and "@" not in end:
+        return rest[len(user) + 1 :]
+    if "@" in end and ":" in host:
+        return rest.rpartition("@")[2]
+    name, colon, port = host.partition(":")
+    return name if colon and not port.isdecimal() else rest
+
+
+def _without_secrets(rest: str) -> str:
+    """Return what follows `://` in a link without its query, a user and a password.
+
+    The end of an unencoded password looks like a path: http://host:80/a@b may be a port of `host`, or the
+    password `80/a` for `b`. Then only what is part of no password is returned.
+    """
+    host, end = _host_of(rest)
+    user, at, server = host.rpartition("@")
+    name, colon, port = server.partition(":")
+    may_be_password = ":" in user or (colon and not _is_certain(server))
+    if "@" not in end or not may_be_password:
+        if colon and port and not port.isdecimal() and not server.startswith("["):
+            return name
+        return server + re.split("[?#]", end, maxsplit=1)[0]
+    before, _, last = rest.rpartition("@")
+    shown = re.split("[?#]", last, maxsplit=1)[0]
+    if colon and not port.isdecimal() and not at:
+        return shown  # certainly a password
+    # What follows an @ in a query may be a part of a signature.
+    return "..." if re.search("[?#]", before) else f"...@{shown}"
+
+
+def _host_of(rest: str) -> tuple[str, str]:
+    """Split what follows `://` before the first /, ? or #."""
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    return host, rest[len(host) :]
+
+
+def _is_certain(server: str) -> bool:
+    """Return whether a server with a port is certainly no user with a password."""
+    return server.startswith("[") or _CERTAIN_SERVER.fullmatch(server) is not None
+
+
+def has_secret(option: str, value: str) -> bool:
+    """Return whether the value of a storage option must not be shown: by its name, or a URL by its parts."""
+    return is_secret(option) or "@" in value or "?" in value
 
 
 def is_secret(option: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Final
 from polyframe.core.addresses import Address
 from polyframe.core.atomic_files import cannot_write
 from polyframe.core.callbacks import Say
+from polyframe.core.content_encoding import check_size
 from polyframe.core.errors import PolyframeError
 from polyframe.core.notes import Information
 from polyframe.core.remote_readers import Content, InterruptedReadError, reader_of
@@ -139,12 +140,6 @@ def _first(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
         size -= len(block)
         if size <= 0:
             return
-
-
-def check_size(name: str | Address, size: int, largest: int | None) -> None:
-    """Raise a PolyframeError if a file has more bytes than are allowed."""
-    if largest is not None and size > largest:
-        raise PolyframeError(f"{name}: has more than {largest / 1e6:g} MB; is it another file?")
 
 
 def _note(tasks: Sequence["_Download"]) -> Information:

@@ -1,14 +1,11 @@
 """Read smaller files at addresses: configurations, lists of names, and exports of subjects and workflows."""
 
 import contextlib
-import gzip
-import io
 import os
 import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from polyframe.core.addresses import Address, as_address
 from polyframe.core.callbacks import Say
@@ -17,8 +14,6 @@ from polyframe.core.object_stores import StorageOptions
 
 #: A file that is read: a path, or an address such as `https://...`.
 AnyFile = str | os.PathLike[str] | Address
-
-_GZIP: Final = b"\x1f\x8b"
 
 
 def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
@@ -40,23 +35,14 @@ def read_file(address: Address, largest: int) -> bytes:
     PolyframeError
         If it cannot be downloaded, is larger, or is compressed and damaged.
     """
-    from polyframe.core.downloads import check_size, download  # late, since most runs need no network
+    from polyframe.core.content_encoding import undo_gzip
+    from polyframe.core.downloads import download  # late, since most runs need no network
 
     with _temporary_folder() as folder:
         path = Path(folder) / "file"
         encoding = download([(address, path)], largest)[path]
-        content = path.read_bytes()
-    if encoding and content.startswith(_GZIP):
-        try:
-            # Reads all members of the file, and fails if its end is missing.
-            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(largest + 1)
-        except (OSError, EOFError, zlib.error):
-            raise PolyframeError(
-                f"{address}: the server compressed it with gzip, and it is damaged or incomplete; upload it "
-                "again"
-            ) from None
-        check_size(address, len(content), largest)
-    return content
+        undo_gzip(path, encoding, address, largest)
+        return path.read_bytes()
 
 
 @contextlib.contextmanager
@@ -90,6 +76,7 @@ def local_copies(
     if not addresses:
         yield list(places), say
         return
+    from polyframe.core.content_encoding import undo_gzip
     from polyframe.core.downloads import download
 
     with _temporary_folder() as temporary:
@@ -99,7 +86,9 @@ def local_copies(
         }
         for copy in copies.values():
             copy.parent.mkdir()
-        download([(addresses[index], copy) for index, copy in copies.items()])
+        encodings = download([(addresses[index], copy) for index, copy in copies.items()])
+        for index, copy in copies.items():
+            undo_gzip(copy, encodings[copy], addresses[index])
 
         def named(text: str) -> str:
             for index, copy in copies.items():

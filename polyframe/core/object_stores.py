@@ -5,8 +5,9 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
-from polyframe.core.addresses import STORE_SCHEMES, Address
+from polyframe.core.addresses import STORE_SCHEMES, Address, has_secret
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.extras import install_command
 from polyframe.core.suggestions import nearest
@@ -132,8 +133,11 @@ def _withheld(address: Address) -> str:
 
 def _config_problem(address: Address, reason: str) -> str:
     """Return the message for a value that cannot be parsed, with the names of the options that have it."""
-    names = [name for name, value in address.options if f'"{value}"' in reason]
-    place = f"storage_options: {', '.join(names)}" if names else "options in the environment"
+    named = {name: value for name, value in address.options if f'"{value}"' in reason}
+    place = f"storage_options: {', '.join(named)}" if named else "options in the environment"
+    for name, value in named.items():
+        if has_secret(name, value):
+            reason = reason.replace(value, "...")
     return f"{place}: {reason.replace('as Duration', 'as a duration such as 30s')}"
 
 
@@ -159,6 +163,37 @@ def _open(address: Address) -> "ObjectStore":
     return store
 
 
+def _check_urls(address: Address) -> None:
+    """Raise a UsageError if an option or an environment variable is not the URL that it should be.
+
+    obstore would end the process, or treat what is not a URL as the name of a host.
+    """
+    prefix = _prefix_of(address).upper()
+    known = [(f"storage_options: {name}", value) for name, value in address.options if _is_url(name)]
+    known += [
+        (f"the environment variable {name}", value)
+        for name, value in os.environ.items()
+        if value and name.startswith(prefix) and _is_url(name)
+    ]
+    for place, value in known:
+        try:
+            parts = urlsplit(value)
+            parts.port  # noqa: B018 - raises a ValueError if it is not a number
+            is_url = bool(parts.scheme and parts.hostname and value.isprintable())
+        except ValueError:
+            is_url = False
+        if not is_url or " " in value:
+            # The value may contain a password.
+            raise UsageError(f"{address}: {place}: is not a URL such as https://host:9000")
+
+
+def _is_url(name: str) -> bool:
+    plain = name.lower()
+    return (
+        plain.endswith(("endpoint", "endpoint_url", "endpoint_url_s3", "proxy_url")) and "use_" not in plain
+    )
+
+
 def _prefix_of(address: Address) -> str:
     """Return how the names of options begin that are only for stores like this one."""
     return {"s3": "aws_", "s3a": "aws_", "gs": "google_"}.get(address.scheme, "azure_")
@@ -169,6 +204,7 @@ def _sorted_options(address: Address) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Those of other stores are omitted: an export may be in another store than the output.
     """
+    _check_urls(address)
     config: dict[str, Any] = {}
     client: dict[str, Any] = {}
     others = tuple(prefix for prefix in _PROVIDER_PREFIXES if prefix != _prefix_of(address))

@@ -1,7 +1,9 @@
 """Read marks from what callers pass: an extraction, a frame, an output directory or a CSV file."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,11 +11,12 @@ import polars as pl
 
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.votes import invalid_json
-from polyframe.core.addresses import Address, Place, as_address
+from polyframe.core.addresses import WEB_SCHEMES, Address, Place, as_address
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.frames import FRAMES, Frame, clean_name, data_frame, is_frame
+from polyframe.core.local_copies import local_copies
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.plurals import plural
 from polyframe.core.settings import Settings
@@ -34,6 +37,7 @@ _EXPECTED: Final = (
     f"an Extraction, {FRAMES} with the columns of the table extractions, an output directory, or a CSV file "
     "of extractions"
 )
+_CSV: Final = re.compile(r"\.csv(\.gz|\.zst)?$")
 _LISTS: Final = (pl.List, pl.Array)
 
 
@@ -44,11 +48,34 @@ def place_of_marks(marks: InputMarks, storage_options: Mapping[str, str] | None 
     return place_of(marks, "the marks", storage_options, expected=_EXPECTED)
 
 
-def with_options(marks: InputMarks, storage_options: Mapping[str, str] | None) -> InputMarks:
-    """Return marks; an address with its options."""
-    if isinstance(marks, Extraction) or is_frame(marks):
-        return marks
-    return as_address(marks, storage_options) or marks
+@contextlib.contextmanager
+def local_marks(
+    marks: InputMarks, storage_options: Mapping[str, str] | None, say: Say
+) -> Iterator[tuple[InputMarks, Say]]:
+    """Download a CSV file of extractions that is at an address, as `local_copies` does.
+
+    Yields
+    ------
+    marks : Extraction, frame, path or address
+        The marks; the address of an output directory with its options.
+    say : callable
+        Names the address of a file in notes.
+    """
+    address = None
+    if not isinstance(marks, Extraction) and not is_frame(marks):
+        address = as_address(marks, storage_options)
+    if address is None or not is_csv_address(address):
+        yield marks if address is None else address, say
+        return
+    with local_copies([address], say) as ((copy,), named):
+        yield copy, named
+
+
+def is_csv_address(place: object) -> bool:
+    """Return whether an address is that of a file of extractions: a link, or a name that ends in `.csv`."""
+    if not isinstance(place, Address):
+        return False
+    return place.scheme in WEB_SCHEMES or _CSV.search(place.name.lower()) is not None
 
 
 def is_output(place: Place | None) -> bool:

@@ -24,7 +24,7 @@ from polyframe.pipeline.in_memory import (
     extract_in_memory,
     reduce_in_memory,
 )
-from polyframe.pipeline.load_marks import InputMarks, with_options
+from polyframe.pipeline.load_marks import InputMarks, local_marks
 from polyframe.pipeline.summary import Summary
 from polyframe.pipeline.write_tables import write_stage, write_tables
 
@@ -265,8 +265,9 @@ def reduce(
     ----------
     marks : Extraction, frame or path
         The result of `extract`; a frame with the columns of the table `extractions`; an output directory,
-        whose settings apply unless they are overridden; or a CSV file of extractions of panoptes_aggregation.
-        With a frame, `n_classifications` of the results counts only classifications with a mark.
+        whose settings apply unless they are overridden; or a CSV file of extractions of panoptes_aggregation,
+        also at an address. With a frame, `n_classifications` of the results counts only classifications with
+        a mark.
     config : path, address, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     output : path, optional
@@ -296,11 +297,13 @@ def reduce(
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say, storage_options)
-    marks = with_options(marks, storage_options)
-    if output is not None:
-        place = place_of(output, "output", storage_options)
-        return write_stage("reduce", marks, place, configured, say, progress, force=force, cluster=cluster)
-    return reduce_in_memory(marks, configured, say)
+    with local_marks(marks, storage_options, say) as (marks, say):
+        if output is not None:
+            place = place_of(output, "output", storage_options)
+            return write_stage(
+                "reduce", marks, place, configured, say, progress, force=force, cluster=cluster
+            )
+        return reduce_in_memory(marks, configured, say)
 
 
 @overload
@@ -382,8 +385,10 @@ def contours(
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say, storage_options)
-    marks = with_options(marks, storage_options)
-    if output is not None:
-        place = place_of(output, "output", storage_options)
-        return write_stage("contours", marks, place, configured, say, progress, force=force, cluster=cluster)
-    return contours_in_memory(marks, configured, say)
+    with local_marks(marks, storage_options, say) as (marks, say):
+        if output is not None:
+            place = place_of(output, "output", storage_options)
+            return write_stage(
+                "contours", marks, place, configured, say, progress, force=force, cluster=cluster
+            )
+        return contours_in_memory(marks, configured, say)

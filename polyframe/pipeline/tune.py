@@ -14,7 +14,7 @@ from polyframe.core.notes import show
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
 from polyframe.pipeline.gold.read_gold import Gold, gold_source
 from polyframe.pipeline.in_memory import marks_outside_outputs
-from polyframe.pipeline.load_marks import InputMarks, is_output, place_of_marks
+from polyframe.pipeline.load_marks import InputMarks, is_output, local_marks, place_of_marks
 from polyframe.pipeline.tune_partitions import tune_frames, tune_output
 
 
@@ -110,18 +110,19 @@ def tune(
     configured = configure(config, chosen | compared, say, storage_options)
     if eps is not None and grid.cluster_method == ("hdbscan",):
         say("eps is ignored, since cluster_method is hdbscan")
-    place = place_of_marks(marks, storage_options)
-    if place is not None and is_output(place):
-        explicit = {name: value for name, value in configured.explicit.items() if name not in compared}
-        return tune_output(
-            place,
-            explicit,
-            grid,
-            say,
-            no_progress if progress is None else progress,
-            configured.flagged,
-            source,
-            cluster,
-        )
-    extractions, classifications = marks_outside_outputs(marks, configured, say)
-    return tune_frames(extractions, classifications, configured.settings, grid, say, source)
+    with local_marks(marks, storage_options, say) as (marks, say):
+        place = place_of_marks(marks, storage_options)
+        if place is not None and is_output(place):
+            explicit = {name: value for name, value in configured.explicit.items() if name not in compared}
+            return tune_output(
+                place,
+                explicit,
+                grid,
+                say,
+                no_progress if progress is None else progress,
+                configured.flagged,
+                source,
+                cluster,
+            )
+        extractions, classifications = marks_outside_outputs(marks, configured, say)
+        return tune_frames(extractions, classifications, configured.settings, grid, say, source)

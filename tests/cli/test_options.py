@@ -31,6 +31,9 @@ def test_every_command_with_an_address_has_options_of_stores(name: str, polyfram
     assert done.code == 2
     assert "aws_secret_access_key is secret; set the environment variable AWS_SECRET_ACCESS_KEY" in done.err
     assert "top-secret" not in done.err
+    done = polyframe(name, "--storage-option", "proxy_url=http://me:top-secret@host")
+    assert "proxy_url may contain a password; set the environment variable HTTPS_PROXY" in done.err
+    assert "top-secret" not in done.err
     assert "'x' is not NAME=VALUE" in polyframe(name, "--storage-option", "x").err
 
 

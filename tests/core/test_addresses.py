@@ -24,7 +24,19 @@ from polyframe.core.errors import UsageError
         ("https://me:secret", "https://me"),
         ("s3://key:se/cret@bucket/x", "s3://bucket/x"),
         ("http://[::1]:8080/@me/a.csv", "http://[::1]:8080/@me/a.csv"),
-        ("http://host:8080/@me/a.csv", "http://host:8080/@me/a.csv"),
+        ("http://127.0.0.1:8080/@me/a.csv?sig=a@b", "http://127.0.0.1:8080/@me/a.csv"),
+        ("http://localhost:8080/@me/a.csv", "http://localhost:8080/@me/a.csv"),
+        ("https://host/a@b.csv?email=me@host", "https://host/a@b.csv"),
+        # This could be a port, and a password.
+        ("http://host:8080/@me/a.csv", "http://...@me/a.csv"),
+        ("http://user:123/4@host", "http://...@host"),
+        ("http://user:123/4@host:80/a.csv?sig=abc", "http://...@host:80/a.csv"),
+        ("http://me@x.org:12/3@host/a.csv", "http://...@host/a.csv"),
+        ("http://me:1@2/3@host/a.csv", "http://...@host/a.csv"),
+        ("http://me:12?3@host/a.csv", "http://..."),
+        ("https://host:8080/a.csv?email=me@host&sig=abc", "https://..."),
+        ("s3://key:12/3@bucket/x", "s3://bucket/x"),
+        ("s3://key:1@2/3@bucket/x", "s3://bucket/x"),
         ("s3://bucket/what?#1.csv", "s3://bucket/what?#1.csv"),
         (
             "abfss://container@account.dfs.core.windows.net/x",
@@ -84,6 +96,25 @@ def test_no_other_machine_gets_secrets() -> None:
     assert shared.url == "s3://bucket/x"
     assert shared.options == (("aws_region", "a"),)
     assert shared.joined("y").withheld == ("aws_endpoint", "aws_secret_access_key", "proxy_url")
+
+
+@pytest.mark.parametrize(
+    ("link", "is_secret"),
+    [
+        ("https://host/a.csv", False),
+        ("http://127.0.0.1:80/a.csv", False),
+        ("https://host/a.csv?id=1", True),
+        ("https://me:secret@host/a.csv", True),
+        ("https://me@host/a.csv", True),
+        ("http://user:123/4@host", True),
+        ("s3://bucket/a.csv", False),
+        ("s3://key:secret@bucket/a.csv", True),
+    ],
+)
+def test_addresses_that_are_secret(link: str, is_secret: bool) -> None:
+    address = as_address(link, {"aws_secret_access_key": "secret"})
+    assert address is not None
+    assert address.contains_secret == is_secret
 
 
 def test_numbers_and_bools_are_options() -> None:

@@ -154,3 +154,60 @@ def test_a_subject_of_an_export_at_an_address(served: WebServer) -> None:
     assert pf.plot.read_subject(link, 1000003) == pf.plot.read_subject(DATA / "subjects.csv", 1000003)
     with pytest.raises(PolyframeError, match=rf"^{served.url}/subjects\.csv: has no subject 5; is it"):
         pf.plot.read_subject(link, 5)
+
+
+def test_copies_that_the_server_compressed(web: WebServer, served: WebServer, made: Path) -> None:
+    """Members of gzip are joined; a file that is not compressed, in spite of its header, stays as it is."""
+    expected = pf.score(made, DATA / "expert.geojson", say=lambda _: None).rows()
+    content = (DATA / "expert.geojson").read_bytes()
+    packed = gzip.compress(content[:1000]) + gzip.compress(content[1000:])
+    headers = {"Content-Encoding": "gzip"}
+    gold = f"{web.url}/gold.geojson"
+    for sent in (packed, content):
+        web.serve("/gold.geojson", sent, headers=headers)
+        assert pf.score(made, gold, say=lambda _: None).rows() == expected
+    problems = {
+        "the server compressed it with gzip, and it is damaged": (packed[:-9], headers),
+        "the server compresses it with br, which is not supported": (content, {"Content-Encoding": "br"}),
+    }
+    for problem, (sent, wrong) in problems.items():
+        web.serve("/gold.geojson", sent, headers=wrong)
+        with pytest.raises(PolyframeError, match=rf"^{gold}: {problem}"):
+            pf.score(made, gold, say=lambda _: None)
+
+
+def test_extractions_at_an_address(
+    web: WebServer,
+    bucket: Bucket,
+    tmp_path: Path,
+    polyframe: Callable[..., Done],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for variable, value in bucket.environment.items():
+        monkeypatch.setenv(variable, value)
+    file = ROOT / "tests" / "panoptes" / "extractions.csv"
+    content = file.read_bytes()
+    web.serve("/download", gzip.compress(content))
+    bucket.write("a/extractions.csv", content)
+    pf.reduce(file, output=tmp_path / "local", say=lambda _: None)
+    tables = {table: pf.scan(tmp_path / "local", table).collect() for table in ("extractions", "reductions")}
+    for number, place in enumerate((f"{web.url}/download?signature=1", f"{bucket.url}/a/extractions.csv")):
+        out = tmp_path / str(number)
+        assert polyframe("reduce", place, "-o", out).code == 0
+        for table, expected in tables.items():
+            assert pf.scan(out, table).collect().equals(expected)
+        for function in (pf.reduce, pf.contours, pf.tune):
+            more = {"say": lambda _: None}
+            more |= {"eps": "0.5"} if function is pf.tune else {}
+            there, here = (function(marks, **more) for marks in (place, file))
+            frames = (there.reductions, here.reductions) if function is pf.reduce else (there, here)
+            assert frames[0].equals(frames[1])
+        done = polyframe("reduce", place)
+        name = place.partition("?")[0]
+        assert done.err == f"polyframe: error: {name}: name the directory for its tables with -o OUT\n"
+    bucket.write("a/bad.csv", b"a,b\n1,2\n")
+    done = polyframe("reduce", f"{bucket.url}/a/bad.csv", "-o", tmp_path / "bad")
+    start = f"polyframe: error: {bucket.url}/a/bad.csv: not extractions of panoptes_aggregation: missing col"
+    assert done.err.splitlines()[-1].startswith(start)
+    done = polyframe("reduce", f"{bucket.url}/a/none.csv", "-o", tmp_path / "bad")
+    assert done.err.startswith(f"polyframe: error: {bucket.url}/a/none.csv: does not exist")

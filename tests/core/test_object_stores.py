@@ -58,6 +58,35 @@ def test_a_value_that_cannot_be_parsed_is_refused(option: str, message: str) -> 
     assert str(caught.value) == f"s3://bucket/x: {message}"
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *((option, "top-secret@host") for option in ("timeout", "aws_skip_signature", "proxy_url")),
+        *((option, "http://me:top-secret@ host") for option in ("timeout", "aws_endpoint", "proxy_url")),
+        ("allow_http", "http://host?top-secret="),
+    ],
+)
+def test_a_value_that_may_be_secret_is_not_printed(option: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"^s3://bucket/x: storage_options: {option}: ") as raised:
+        open_store(address_of("s3://bucket/x", {option: value}))
+    assert "top-secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["host:9000", "http://host:99999", "http://a b", "http://", "http://[::1"])
+def test_urls_are_checked(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of them end the process in obstore."""
+    message = r"aws_endpoint: is not a URL such as https://host:9000$"
+    with pytest.raises(UsageError, match=rf"^s3://bucket/x: storage_options: {message}"):
+        open_store(address_of("s3://bucket/x", {"aws_endpoint": value}))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", value)
+    with pytest.raises(
+        UsageError, match=r"^s3://bucket/y: the environment variable AWS_ENDPOINT_URL: is not"
+    ):
+        open_store(address_of("s3://bucket/y"))
+    # Those of other stores do not matter, nor does a switch of a similar name.
+    open_store(address_of("az://container/x", {"account_name": "a", "azure_use_fabric_endpoint": "true"}))
+
+
 def test_a_worker_says_which_options_it_does_not_get(bucket: Bucket) -> None:
     address = address_of(f"{bucket.url}/x", bucket.options).without_secrets()
     names = ", ".join(sorted(name for name in bucket.options if "key" in name))

@@ -8,6 +8,7 @@ from typing import IO, Final
 
 from polyframe.core.addresses import Address
 from polyframe.core.callbacks import Say
+from polyframe.core.content_encoding import check_encoding
 from polyframe.core.errors import PolyframeError
 from polyframe.core.notes import Information
 from polyframe.core.plurals import counted
@@ -15,8 +16,6 @@ from polyframe.panoptes.classifications.compression import blocks, file_kind, ki
 
 STANDARD_INPUT: Final = Path("-")
 _COPY_BYTES: Final = 1 << 20
-#: Compression by servers that cannot be undone here.
-_UNSUPPORTED: Final = ("br", "compress", "deflate")
 
 
 def spooled_file(work: Path, index: int) -> Path:
@@ -62,12 +61,7 @@ def download_files(sources: Sequence[object], names: Sequence[str], work: Path, 
 
 def undo_encoding(path: Path, encoding: str, name: str) -> None:
     """Decompress what the server compressed, unless that gives the CSV, which is read as it is."""
-    unsupported = [part for part in _UNSUPPORTED if part in encoding.replace(" ", "").split(",")]
-    if unsupported:
-        raise PolyframeError(
-            f"{name}: the server compresses it with {unsupported[0]}, which is not supported; download the "
-            "file yourself"
-        )
+    check_encoding(encoding, name)
     kind = file_kind(path, name)
     if not encoding or kind == "parquet":
         return
