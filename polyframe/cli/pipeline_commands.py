@@ -154,10 +154,9 @@ def reduce(
     extractions and rejects, in the directory given with -o. That file does not contain the workflow version.
     """
     from polyframe import api
-    from polyframe.pipeline.load_marks import is_csv_address
 
-    is_file = isinstance(extractions, Path) and extractions.is_file()
-    if output is None and (is_file or is_csv_address(extractions)):
+    is_file = extractions.is_file() if isinstance(extractions, Path) else extractions.is_csv_file
+    if output is None and is_file:
         raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
     with ProgressBar(quiet) as progress:
         summary = api.reduce(

@@ -71,6 +71,12 @@ class Address:
         return str(self).rstrip("/").rpartition("/")[2]
 
     @property
+    def is_csv_file(self) -> bool:
+        """Whether it is that of a CSV file rather than of an output: a link, or a name that ends in `.csv`."""
+        name = self.name.lower().removesuffix(".gz").removesuffix(".zst")
+        return self.scheme in WEB_SCHEMES or name.endswith(".csv")
+
+    @property
     def is_store(self) -> bool:
         """Whether it is in a store to which polyframe can write."""
         return self.scheme in STORE_SCHEMES

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +10,7 @@ import polars as pl
 
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.votes import invalid_json
-from polyframe.core.addresses import WEB_SCHEMES, Address, Place, as_address
+from polyframe.core.addresses import Address, Place, as_address
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.fork_guard import use_polars
@@ -37,7 +36,6 @@ _EXPECTED: Final = (
     f"an Extraction, {FRAMES} with the columns of the table extractions, an output directory, or a CSV file "
     "of extractions"
 )
-_CSV: Final = re.compile(r"\.csv(\.gz|\.zst)?$")
 _LISTS: Final = (pl.List, pl.Array)
 
 
@@ -64,18 +62,11 @@ def local_marks(
     address = None
     if not isinstance(marks, Extraction) and not is_frame(marks):
         address = as_address(marks, storage_options)
-    if address is None or not is_csv_address(address):
+    if address is None or not address.is_csv_file:
         yield marks if address is None else address, say
         return
     with local_copies([address], say) as ((copy,), named):
         yield copy, named
-
-
-def is_csv_address(place: object) -> bool:
-    """Return whether an address is that of a file of extractions: a link, or a name that ends in `.csv`."""
-    if not isinstance(place, Address):
-        return False
-    return place.scheme in WEB_SCHEMES or _CSV.search(place.name.lower()) is not None
 
 
 def is_output(place: Place | None) -> bool:
