@@ -72,7 +72,7 @@ class Address:
 
     @property
     def is_csv_file(self) -> bool:
-        """Whether it is that of a CSV file rather than of an output: a link, or a name that ends in `.csv`."""
+        """Whether it is that of a CSV file, not of an output: a link, or a name that ends in `.csv`."""
         name = self.name.lower().removesuffix(".gz").removesuffix(".zst")
         return self.scheme in WEB_SCHEMES or name.endswith(".csv")
 
