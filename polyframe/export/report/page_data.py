@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from polyframe.core.colours import HEAT_STEPS
 from polyframe.core.levels import Level
 from polyframe.export.report.backgrounds import Background, ImageSources
+from polyframe.export.report.live_settings import LiveSettings
 from polyframe.export.report.svg_outlines import svg_paths
 from polyframe.export.report.worst_clusters import WorstClusters
 
@@ -27,6 +28,7 @@ def page_data(
     worst: WorstClusters,
     backgrounds: list[Background],
     sources: ImageSources,
+    live: LiveSettings,
     outlines: pl.DataFrame | None = None,
     level: Level | None = None,
     *,
@@ -41,6 +43,8 @@ def page_data(
         One for each of `worst.images`.
     sources : ImageSources
         Contains the metadata of the subjects.
+    live : LiveSettings
+        With which the page clusters the marks again.
     outlines : polars.DataFrame, optional
         `x`, `y` of the outline of each cluster that is drawn with a thick line, by default its average.
     level : Level, optional
@@ -57,6 +61,7 @@ def page_data(
         "contours": contours,
         "level": None if level is None else str(level),
         "heat": HEAT_STEPS,
+        "live": live.data,
         "clusters": _clusters(worst, backgrounds, outlines),
         "groups": _groups(worst, backgrounds),
         "images": {
@@ -79,20 +84,6 @@ def _clusters(
 ) -> dict[str, Any]:
     rows = worst.clusters
     image = worst.groups["image"].to_numpy()[rows["group"].to_numpy()]
-    boxes = (
-        worst.marks.group_by("group", "cluster_label")
-        .agg(
-            left=pl.col("x").list.min().min(),
-            top=pl.col("y").list.min().min(),
-            right=pl.col("x").list.max().max(),
-            bottom=pl.col("y").list.max().max(),
-        )
-        .with_columns(box=pl.concat_list("left", "top", "right", "bottom"))
-        .select("group", "cluster_label", "box")
-    )
-    boxes = rows.select("group", "cluster_label").join(
-        boxes, on=["group", "cluster_label"], how="left", maintain_order="left"
-    )
     level = worst.levels.with_columns(
         path=_paths(worst.levels, image[worst.levels["cluster"].to_numpy()], backgrounds)
     )
@@ -119,10 +110,6 @@ def _clusters(
         "votes": rows["details_votes"].to_list(),
         "place": rows["place"].to_list(),
         "average": _paths(outlines, image, backgrounds).to_list(),
-        "box": [
-            None if box is None else _rounded(box, backgrounds[k].unit)
-            for box, k in zip(boxes["box"], image, strict=True)
-        ],
         "levels": levels,
         "levelNumbers": numbers,
         "levelAreas": areas,

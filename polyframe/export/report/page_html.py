@@ -18,11 +18,23 @@ from polyframe.core.plurals import counted
 from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
 from polyframe.export.report.key_figures import BARS, KeyFigures
+from polyframe.export.report.live_settings import LiveSettings
 from polyframe.pipeline.summary import counts_lines
 from polyframe.store.recorded_settings import format_setting
 
 #: Parts of the script, in the order of their dependencies.
-_SCRIPTS: Final = ("data.js", "pictures.js", "cards.js", "filters.js", "details.js", "paper.js", "start.js")
+_SCRIPTS: Final = (
+    "data.js",
+    "clustering.js",
+    "pictures.js",
+    "live_settings.js",
+    "tuning_curves.js",
+    "cards.js",
+    "filters.js",
+    "details.js",
+    "paper.js",
+    "start.js",
+)
 _IMAGES: Final = "<!-- images -->"
 _CHART: Final = 150  # height of the tallest bar, in pixels
 _BOTTOM: Final = 168  # y of the foot of the bars
@@ -30,7 +42,11 @@ _MEANINGS: Final = {reason.code: reason.meaning for reason in REASONS}
 
 
 def page_html(
-    figures: KeyFigures, notes: Iterable[str], data: dict[str, Any], images: Mapping[int, str]
+    figures: KeyFigures,
+    notes: Iterable[str],
+    data: dict[str, Any],
+    images: Mapping[int, str],
+    live: LiveSettings,
 ) -> Iterator[str]:
     """Generate the page, piece by piece.
 
@@ -43,6 +59,8 @@ def page_html(
         From `page_data`.
     images : mapping of int to str
         Data addresses by position among the images of `data`.
+    live : LiveSettings
+        With which the page clusters the marks again.
 
     Yields
     ------
@@ -83,12 +101,29 @@ def page_html(
         "accounting": "".join(f"<li>{escape(line)}</li>" for line in counts_lines(figures.accounting)),
         "rejects": _rejects(figures),
         "settings": _settings(figures),
+        "settings_panel": _settings_panel(live),
         "data": _json(data),
     }
     yield Template(before).substitute(values)
+    for name, content in live.arrays():
+        yield f'<script type="text/plain" id="{name}">{content}</script>\n'
     for position, address in images.items():
         yield f'<script type="text/plain" id="image-{position}">{address}</script>\n'
     yield Template(after).substitute(values)
+
+
+def _settings_panel(live: LiveSettings) -> str:
+    notes = "".join(f'<p class="hint">{escape(note)}</p>' for note in live.notes())
+    if live.distances is None:
+        return f'<div class="box" id="settings">{notes}</div>'
+    curves = "".join(
+        f'<div class="curve"><p>{name} <span class="highest"></span></p>'
+        f'<svg data-measure="{measure}" viewBox="0 0 240 44" preserveAspectRatio="none">'
+        '<path class="track"/><line class="at-output" y1="0" y2="44"/><line class="at-tried" y1="0" y2="44"/>'
+        "</svg></div>"
+        for measure, name in (("clusters", "clusters"), ("outliers", "outliers"), ("consensus", "consensus"))
+    )
+    return Template(_file("settings_panel.html")).substitute(notes=notes, curves=curves)
 
 
 def _file(name: str) -> str:

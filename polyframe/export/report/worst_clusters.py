@@ -26,7 +26,8 @@ class WorstClusters:
         `cluster`, `level`, `x`, `y`, `area` of every contour level in the table contours, in order; empty
         without that table.
     groups : polars.DataFrame
-        Rows of the groups of these clusters, sorted by their keys, with `image`.
+        Rows of the groups of these clusters, and of groups without a cluster, sorted by their keys, with
+        `image`.
     marks : polars.DataFrame
         All clustered marks of these groups, in the order of labels: `group`, `image`, `cluster_label`,
         `classification_id`, `mark_index`, `x`, `y`.
@@ -51,7 +52,7 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
     ----------
     source : OutputTables
     limit : int
-        Largest number of clusters.
+        Largest number of clusters, and of groups without a cluster, which are those with the most marks.
 
     Raises
     ------
@@ -67,8 +68,7 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
         .with_row_index("cluster")
         .collect()
     )
-    keys = worst.select(_KEYS).unique()
-    groups = source.scan("groups").join(keys.lazy(), on=_KEYS, how="semi").collect().sort(_KEYS)
+    groups = _groups(source, worst, limit)
     images = groups.select(IMAGE_KEYS).unique().sort(IMAGE_KEYS)
     groups = groups.with_row_index("group").join(
         images.with_row_index("image"), on=IMAGE_KEYS, maintain_order="left"
@@ -93,12 +93,27 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
         groups=groups,
         marks=_marks(source, places),
         images=images,
-        of_subject=reductions.join(images.lazy(), on="subject_id", how="semi")
-        .group_by("subject_id")
-        .agg(pl.len().alias("clusters"))
-        .sort("subject_id")
-        .collect(),
+        of_subject=_clusters_of_subjects(reductions, images),
     )
+
+
+def _groups(source: OutputTables, worst: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """Return the groups of clusters, and those in which nobody agrees, most marks first."""
+    groups = source.scan("groups")
+    with_clusters = source.scan("reductions").select(_KEYS).unique()
+    without = (
+        groups.join(with_clusters, on=_KEYS, how="anti")
+        .sort("n_marks", *_KEYS, descending=[True, *[False] * len(_KEYS)])
+        .head(limit)
+    )
+    of_worst = groups.join(worst.select(_KEYS).unique().lazy(), on=_KEYS, how="semi")
+    return pl.concat([of_worst, without]).collect().sort(_KEYS)
+
+
+def _clusters_of_subjects(reductions: pl.LazyFrame, images: pl.DataFrame) -> pl.DataFrame:
+    subjects = images.select("subject_id").unique().sort("subject_id")
+    numbers = reductions.group_by("subject_id").agg(pl.len().alias("clusters")).collect()
+    return subjects.join(numbers, on="subject_id", how="left", maintain_order="left").fill_null(0)
 
 
 def _marks(source: OutputTables, places: pl.DataFrame) -> pl.DataFrame:

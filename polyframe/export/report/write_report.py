@@ -26,6 +26,7 @@ from polyframe.export.report.backgrounds import (
 )
 from polyframe.export.report.key_figures import key_figures
 from polyframe.export.report.level_outlines import level_outlines
+from polyframe.export.report.live_settings import live_settings
 from polyframe.export.report.page_data import page_data
 from polyframe.export.report.page_html import page_html
 from polyframe.export.report.worst_clusters import worst_clusters
@@ -153,6 +154,7 @@ def report(
         with explain_damage(place):
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
         contours = source.contains("contours")
+    live = live_settings(worst, figures.manifest, place, figures.clusters, say)
     with local_copies([subjects, classifications], say, storage_options) as (
         (of_subjects, of_classifications),
         _,
@@ -177,9 +179,9 @@ def report(
         "This file contains no names of volunteers. Marks are identified by classification_id and "
         "mark_index, as in the tables.",
     ]
-    data = page_data(worst, backgrounds, sources, outlines, chosen_level, contours=contours)
+    data = page_data(worst, backgrounds, sources, live, outlines, chosen_level, contours=contours)
     with atomic_text(target) as file:
-        for piece in page_html(figures, notes, data, embedded):
+        for piece in page_html(figures, notes, data, embedded, live):
             file.write(piece)
     return Reported(
         path=target,

@@ -19,6 +19,10 @@ def reductions(output: Path) -> pl.DataFrame:
     return pl.read_parquet(output / "reductions" / "*.parquet").join(outliers, on=group)
 
 
+#: Cards of clusters; others are of groups without one.
+CLUSTERS = ".card:not(.without-cluster)"
+
+
 def keys(browser: Any, *pressed: str) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 
@@ -28,10 +32,10 @@ def keys(browser: Any, *pressed: str) -> None:
 def test_every_cluster_is_drawn(browser: Any, example: Path, example_page: Path) -> None:
     open_page(browser, example_page)
     rows = reductions(example)
-    assert number_shown(browser) == rows.height == len(browser.find_elements("css selector", ".card"))
+    assert number_shown(browser) == rows.height == len(browser.find_elements("css selector", CLUSTERS))
     wait_for(lambda: browser.find_elements("css selector", ".card svg path"))
     (worst,) = rows.sort("consensus").head(1).to_dicts()
-    first = browser.find_element("css selector", ".card")
+    first = browser.find_element("css selector", CLUSTERS)
     assert f"Subject {worst['subject_id']}, cluster {worst['cluster_label']}" in first.text
     assert f"{worst['consensus']:.2f}" in first.text
     pictures = js(
@@ -145,7 +149,7 @@ def test_clusters_can_be_sorted(browser: Any, example: Path, example_page: Path)
     ):
         Select(browser.find_element("id", "order")).select_by_value(order)
         number_shown(browser)
-        anchors = js(browser, "[...document.querySelectorAll('.card')].map((card) => card.id)")
+        anchors = js(browser, "[...document.querySelectorAll(arguments[0])].map((card) => card.id)", CLUSTERS)
         shown = pl.DataFrame({"anchor": anchors}).join(anchored, on="anchor", maintain_order="left")[by]
         assert shown.to_list() == sorted(anchored[by], reverse=descending), order
 
@@ -168,7 +172,21 @@ def test_the_keyboard_is_enough(browser: Any, example_page: Path) -> None:
         )
         if js(browser, "document.activeElement.closest('.card') !== null"):
             break
-    expected = ["skip", "least", "most", "fewest", "largest", "tool", "subject", "with-outliers", "order"]
+    expected = [
+        "skip",
+        "eps",
+        "eps-number",
+        "min-samples",
+        "min-samples-number",
+        "least",
+        "most",
+        "fewest",
+        "largest",
+        "tool",
+        "subject",
+        "with-outliers",
+        "order",
+    ]
     expected += ["outline", "average", "outlier", "other", "contours", "image", "closeup"]
     assert [name for name in reached if name in expected] == expected
     card = js(browser, "document.activeElement.closest('.card').id")
@@ -319,6 +337,18 @@ def test_an_output_without_clusters(browser: Any, tmp_path: Path) -> None:
     pf.report(tmp_path / "out", tmp_path / "x.html")
     open_page(browser, tmp_path / "x.html")
     assert number_shown(browser) == 0
+    # A card shows the mark with which nobody agrees.
+    card = browser.find_element("css selector", ".card")
+    assert "Subject 1, no cluster" in card.text
+    assert "1 mark of 1 classification, none in a cluster" in card.text
+    assert len(wait_for(lambda: card.find_elements("css selector", ".outlier path"))) == 1
+    card.find_element("css selector", "h3 a").click()
+    assert "Group in the tables" in browser.find_element("id", "details").text
+    empty = tmp_path / "empty.csv"
+    empty.write_text(export_text([export_row(1, drawing())]), encoding="utf-8")
+    pf.run(empty, tmp_path / "none", engine="shapely", jobs=1)
+    pf.report(tmp_path / "none", tmp_path / "y.html")
+    open_page(browser, tmp_path / "y.html")
     assert browser.find_element("id", "empty").text == "This output has no clusters."
 
 
@@ -338,7 +368,10 @@ def test_two_thousand_clusters_are_fast(browser: Any, tmp_path: Path) -> None:
     order = {"consensus": False, "clusters_count": True, **dict.fromkeys(keys_of_group, False)}
     worst = reductions(out).sort(*order, descending=[*order.values()]).head(2000)
     # All cards are in the page, so that a search finds them; pictures far from the viewport are not.
-    headings = js(browser, "[...document.querySelectorAll('.card h3')].map((one) => one.textContent)")
+    headings = js(
+        browser,
+        "[...document.querySelectorAll('.card:not(.without-cluster) h3')].map((one) => one.textContent)",
+    )
     keys_of_cards = worst.select("subject_id", "cluster_label").iter_rows()
     assert headings == [f"Subject {subject}, cluster {label}" for subject, label in keys_of_cards]
     assert 0 < js(browser, "document.querySelectorAll('svg.picture').length") < 150
@@ -353,4 +386,4 @@ def test_two_thousand_clusters_are_fast(browser: Any, tmp_path: Path) -> None:
     assert browser.execute_script(timed) < 500
     assert number_shown(browser) == worst.filter(pl.col("consensus") >= 0.7).height
     browser.execute_script("byId('least').value = 0; apply()")
-    wait_for(lambda: len(browser.find_elements("css selector", ".card")) == 2000)
+    wait_for(lambda: len(browser.find_elements("css selector", CLUSTERS)) == 2000)

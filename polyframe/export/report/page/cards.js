@@ -5,7 +5,7 @@
 const BATCH = 12; // cards, which fill their rows in one to four columns
 const FIRST = 48, MOST_AT_ONCE = 960; // cards
 const USUAL_LIMIT = 2000; // by default a report has no more clusters
-const CARDS = new Array(COUNT);
+let cardsOfRows = [];
 const setHeightOfBatches = propertyOf("#cards", "--batch-height");
 let shown = [], made = 0, atOnce = FIRST, waitingForCards = 0;
 
@@ -21,56 +21,110 @@ const CARD = make("article", { class: "card" },
   make("p", { class: "facts" }));
 draw("rect", { height: 1 }, CARD.querySelector(".meter"));
 
-function cardOf(cluster) {
-  return (CARDS[cluster] ??= newCard(cluster));
+function cardOf(row) {
+  return (cardsOfRows[row] ??= newCard(row));
 }
 
-function newCard(cluster) {
-  const group = CLUSTERS.group[cluster], anchor = anchorOf(cluster), subject = subjectOf(cluster);
-  const of = DATA.subjects[subject].clusters, consensus = CLUSTERS.consensus[cluster];
+// The rows are others now.
+function forgetCards() {
+  cardsOfRows = [];
+}
+
+function newCard(row) {
+  const anchor = anchorOf(row), subject = subjectOf(row), consensus = CLUSTERS.consensus[row];
   const card = CARD.cloneNode(true);
   const [head, meter, pictures, counts, place] = card.children;
   const link = head.firstChild.firstChild;
   card.id = anchor;
-  card.cluster = cluster;
+  card.row = row;
+  card.group = CLUSTERS.group[row];
+  card.classList.toggle("without-cluster", !isCluster(row));
   link.href = pictures.href = `#${anchor}`;
-  link.textContent = `Subject ${subject}, cluster ${CLUSTERS.label[cluster]}`;
-  link.setAttribute("aria-label", `${link.textContent}, frame ${frameOf(cluster)}, ${toolOf(cluster)}`);
-  head.lastChild.lastChild.textContent = consensus.toFixed(2);
+  link.textContent = `Subject ${subject}, ${nameOf(row)}`;
+  link.setAttribute("aria-label", `${link.textContent}, frame ${frameOf(row)}, ${toolOf(row)}`);
+  if (isCluster(row)) head.lastChild.lastChild.textContent = consensus.toFixed(2);
+  else head.lastChild.replaceChildren("nobody agrees");
   meter.firstChild.setAttribute("width", (100 * Math.min(Math.max(consensus, 0), 1)).toFixed(1));
-  const outliers = several(GROUPS.outliers[group], "outlier");
-  counts.append(
-    `${several(CLUSTERS.marks[cluster], "mark")} of ${several(GROUPS.classifications[group], "classification")}, `,
-    GROUPS.outliers[group] ? make("span", { class: "some" }, outliers) : outliers);
-  place.append(
-    `${toolOf(cluster)}, frame ${frameOf(cluster)}`,
-    CLUSTERS.average[cluster] ? "" : DATA.level ? `, no ${DATA.level}` : ", empty average");
-  if (of > 1) place.append(", ", make("a", { href: `#subject-${subject}` }, `${several(of, "cluster")} of this subject`));
+  counts.append(...supportOf(row));
+  place.append(`${toolOf(row)}, frame ${frameOf(row)}`, averageNote(row), ...othersOf(row));
   return card;
+}
+
+// How many marks and classifications agree, and how many marks of the group do not.
+function supportOf(row) {
+  const group = CLUSTERS.group[row], outliers = several(GROUPS.outliers[group], "outlier");
+  const classifications = several(GROUPS.classifications[group], "classification");
+  const first = isCluster(row)
+    ? `${several(CLUSTERS.marks[row], "mark")} of ${classifications}`
+    : `${several(GROUPS.paths[group].length, "mark")} of ${classifications}, none in a cluster`;
+  if (!isCluster(row)) return [first];
+  if (!GROUPS.outliers[group]) return [first];
+  const inGroup = rowsOfSubject(subjectOf(row)).filter((other) => CLUSTERS.group[other] === group).length;
+  return [`${first}, `, make("span", { class: "some" }, inGroup > 1 ? `${outliers} in the group` : outliers)];
+}
+
+function averageNote(row) {
+  if (!isCluster(row) || CLUSTERS.average[row] || CLUSTERS.area[row] === null) return "";
+  return DATA.level ? `, no ${DATA.level}` : ", empty average";
+}
+
+function othersOf(row) {
+  const subject = subjectOf(row), of = numberOfClusters(subject);
+  if (of < (isCluster(row) ? 2 : 1)) return [];
+  return [", ", make("a", { href: `#subject-${subject}` }, `${several(of, "cluster")} of this subject`)];
+}
+
+// Including those that are not in the report.
+function numberOfClusters(subject) {
+  return tried === null ? DATA.subjects[subject].clusters : clustersOfSubject(subject).length;
 }
 
 function drawPictures(card) {
   const pictures = card.querySelector(".pictures");
   if (pictures.firstChild) return;
-  pictures.append(picture(card.cluster, "outlines", { close: byId("closeup").checked }));
-  if (DATA.contours) pictures.append(picture(card.cluster, "contours", { close: true }));
+  pictures.append(picture(card.row, "outlines", { close: byId("closeup").checked }));
+  if (hasContours(card.row)) pictures.append(picture(card.row, "contours", { close: true }));
 }
 
 function removePictures(card) {
   card.querySelector(".pictures").replaceChildren();
 }
 
-function showCards(clusters) {
+// Shows cards of some rows; `inPlace` keeps the card at the top of the window there.
+function showCards(rows, { inPlace = false } = {}) {
+  const top = inPlace ? topCard() : null;
   inView.disconnect();
-  shown = clusters;
+  shown = rows;
   made = 0;
   atOnce = FIRST;
   byId("cards").replaceChildren();
   moreCards();
+  if (top) showAgain(top);
   // The others lose their pictures; the observer reports those that are near.
   for (const batch of near) for (const card of batch.cards) if (!card.isConnected) removePictures(card);
   near.clear();
   moreCardsSoon();
+}
+
+// The first card in the window: its group, which other settings keep, its place, and how many cards precede it.
+function topCard() {
+  const batch = [...near].filter((one) => one.getBoundingClientRect().bottom > 0)
+    .reduce((first, one) => (!first || one.compareDocumentPosition(first) & Node.DOCUMENT_POSITION_FOLLOWING ? one : first), null);
+  const card = batch?.cards.find((one) => one.getBoundingClientRect().bottom > 0);
+  return card ? { group: card.group, top: card.getBoundingClientRect().top, before: shown.indexOf(card.row) } : null;
+}
+
+function showAgain({ group, top, before }) {
+  cardsUpTo(before + FIRST);
+  const place = shown.findIndex((row) => CLUSTERS.group[row] === group);
+  if (place < 0) return;
+  cardsUpTo(place + FIRST);
+  const card = cardOf(shown[place]);
+  scrollBy(0, card.getBoundingClientRect().top - top);
+  // At once, so that they do not flicker.
+  const inWindow = ({ top: from, bottom: to }) => to > 0 && from < innerHeight;
+  const batches = [...byId("cards").children].filter((batch) => inWindow(batch.getBoundingClientRect()));
+  for (const batch of batches) batch.cards.forEach(drawPictures);
 }
 
 function moreCards() {

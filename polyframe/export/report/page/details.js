@@ -1,66 +1,72 @@
-// The dialog of one cluster: its picture, its row in the tables, its marks, and the other clusters of its subject.
+// The dialog of one cluster, or of a group without one: its picture, its row in the tables, its marks, and the other
+// clusters of its subject.
 
 const DIALOG = byId("details");
 const setRatio = propertyOf("#details", "--ratio");
 let current = null;
 
-function rowOf(cluster) {
+// Only the clusters of the output have a row in its tables.
+const isInTables = (row) => isCluster(row) && CLUSTERS.type[row] !== null;
+
+function keysOf(row) {
   return {
-    workflow_id: [GROUPS.workflow[CLUSTERS.group[cluster]]],
-    subject_id: [subjectOf(cluster)],
-    task: taskOf(cluster),
-    frame: [String(frameOf(cluster))],
-    tool: toolOf(cluster),
-    cluster_label: [String(CLUSTERS.label[cluster])],
+    workflow_id: [GROUPS.workflow[CLUSTERS.group[row]]],
+    subject_id: [subjectOf(row)],
+    task: taskOf(row),
+    frame: [String(frameOf(row))],
+    tool: toolOf(row),
+    ...(isInTables(row) ? { cluster_label: [String(CLUSTERS.label[row])] } : {}),
   };
 }
 
 // Numbers are strings within a list, since a browser rounds large numbers.
 const isNumber = (value) => Array.isArray(value);
 
-function pythonOf(cluster) {
-  const keys = Object.entries(rowOf(cluster)).map(([name, value]) =>
+const tableOf = (row) => (isInTables(row) ? "reductions" : "labels");
+
+function pythonOf(row) {
+  const keys = Object.entries(keysOf(row)).map(([name, value]) =>
     `    ${name}=${isNumber(value) ? value[0] : JSON.stringify(value)},`);
-  return `pf.scan("out", "reductions").filter(\n${keys.join("\n")}\n).collect()`;
+  return `pf.scan("out", "${tableOf(row)}").filter(\n${keys.join("\n")}\n).collect()`;
 }
 
-function sqlOf(cluster) {
-  const keys = Object.entries(rowOf(cluster)).map(([name, value]) =>
+function sqlOf(row) {
+  const keys = Object.entries(keysOf(row)).map(([name, value]) =>
     `${name} = ${isNumber(value) ? value[0] : `'${value.replaceAll("'", "''")}'`}`);
-  return `SELECT * FROM 'out/reductions/*.parquet'\nWHERE ${keys.join("\n  AND ")}`;
+  return `SELECT * FROM 'out/${tableOf(row)}/*.parquet'\nWHERE ${keys.join("\n  AND ")}`;
 }
 
-function showDetails(cluster) {
-  current = cluster;
-  byId("details-name").textContent =
-    `Subject ${subjectOf(cluster)}, cluster ${CLUSTERS.label[cluster]}: consensus ${CLUSTERS.consensus[cluster].toFixed(3)}`;
-  const place = shown.indexOf(cluster);
+function showDetails(row) {
+  current = row;
+  const consensus = isCluster(row) ? `consensus ${CLUSTERS.consensus[row].toFixed(3)}` : "nobody agrees";
+  byId("details-name").textContent = `Subject ${subjectOf(row)}, ${nameOf(row)}: ${consensus}`;
+  const place = shown.indexOf(row);
   byId("previous").disabled = place <= 0;
   byId("next").disabled = place < 0 || place + 1 >= shown.length;
-  const ratio = proportions(imageOf(cluster));
+  const ratio = proportions(imageOf(row));
   setRatio(ratio);
-  const large = picture(cluster, "outlines", { close: true, single: true, ratio });
+  const large = picture(row, "outlines", { close: true, single: true, ratio });
   large.setAttribute("role", "img");
-  large.setAttribute("aria-label", described(cluster, "outlines"));
+  large.setAttribute("aria-label", described(row, "outlines"));
   const body = byId("details-body");
   body.replaceChildren(
-    make("p", { class: "hint" }, `Frame ${frameOf(cluster)}, ${toolOf(cluster)}: ${described(cluster, "outlines").toLowerCase()}`),
+    make("p", { class: "hint" }, `Frame ${frameOf(row)}, ${toolOf(row)}: ${described(row, "outlines").toLowerCase()}`),
     make("div", { class: "enlarged" }, make("div", { class: "stage" }, large), views(large)),
     make("div", { class: "columns" },
-      make("div", {}, keysBox(cluster), siblingsBox(cluster), subjectBox(cluster)),
-      make("div", {}, marksBox(cluster, large), levelsBox(cluster))));
+      make("div", {}, keysBox(row), siblingsBox(row), subjectBox(row)),
+      make("div", {}, marksBox(row, large), levelsBox(row))));
   if (!DIALOG.open) DIALOG.showModal();
   DIALOG.scrollTop = 0;
   byId("details-name").focus({ preventScroll: true });
 }
 
 function views(svg) {
-  const choices = [["outlines", "Outlines"], ...(DATA.contours ? [["contours", "Contours"]] : [])];
+  const choices = [["outlines", "Outlines"], ...(hasContours(svg.row) ? [["contours", "Contours"]] : [])];
   const buttons = choices.map(([kind, name]) => {
     const button = make("button", { type: "button", "aria-pressed": String(svg.kind === kind) }, name);
     button.addEventListener("click", () => {
       drawKind(svg, kind);
-      svg.setAttribute("aria-label", described(svg.cluster, kind));
+      svg.setAttribute("aria-label", described(svg.row, kind));
       if (scale) scale.hidden = kind !== "contours";
       buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
     });
@@ -72,34 +78,45 @@ function views(svg) {
     close.setAttribute("aria-pressed", String(pressed));
     setView(svg, pressed);
   });
-  const scale = DATA.contours
-    ? make("p", { class: "scale", hidden: svg.kind !== "contours" }, "one mark", make("span", { class: "key heat" }), "all marks of the cluster")
+  const scale = hasContours(svg.row)
+    ? make("p", { class: "scale", hidden: svg.kind !== "contours" }, "none", make("span", { class: "key heat" }), "all classifications")
     : null;
   return make("div", { class: "views" }, ...buttons, close, scale);
 }
 
-function keysBox(cluster) {
-  const group = CLUSTERS.group[cluster];
-  const facts = Object.entries(rowOf(cluster)).map(([name, value]) => [name, isNumber(value) ? value[0] : value]);
-  facts.push(
-    ["clusters_count", CLUSTERS.marks[cluster]],
-    ["n_classifications", GROUPS.classifications[group]],
-    ["threshold", CLUSTERS.threshold[cluster].toFixed(3)],
-    ["consensus", CLUSTERS.consensus[cluster].toFixed(6)],
-    ["average_type", CLUSTERS.type[cluster]],
-    ["area", `${formatNumber(CLUSTERS.area[cluster])} square pixels`]);
-  const expected = CLUSTERS.expected[cluster];
-  if (expected !== null) facts.push(["expected_iou", expected.toFixed(6)], ["classifications_needed", CLUSTERS.needed[cluster]]);
-  const votes = CLUSTERS.votes[cluster];
-  if (votes !== null) facts.push(["details_votes", votes]);
+function keysBox(row) {
+  const facts = Object.entries(keysOf(row)).map(([name, value]) => [name, isNumber(value) ? value[0] : value]);
+  facts.push(...figuresOf(row));
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value))));
+  const inTables = isInTables(row);
   return make("section", {},
-    make("h3", {}, "Row in the tables"),
+    make("h3", {}, inTables ? "Row in the tables" : isCluster(row) ? "With these settings" : "Group in the tables"),
     tableBox("Row in the tables", null, rows),
     make("details", {},
       make("summary", {}, "Look it up in Python or SQL"),
-      make("p", { class: "hint" }, "The same keys select it in contours; without cluster_label, they select its group in groups, labels and extractions."),
-      copyable(pythonOf(cluster)), copyable(sqlOf(cluster))));
+      make("p", { class: "hint" }, inTables
+        ? "The same keys select it in contours; without cluster_label, they select its group in groups, labels and extractions."
+        : "These keys select its group in labels, groups and extractions."),
+      copyable(pythonOf(row)), copyable(sqlOf(row))));
+}
+
+function figuresOf(row) {
+  const classifications = ["n_classifications", GROUPS.classifications[CLUSTERS.group[row]]];
+  if (!isCluster(row)) return [classifications];
+  const figures = [
+    ["clusters_count", CLUSTERS.marks[row]],
+    classifications,
+    ["threshold", CLUSTERS.threshold[row].toFixed(3)],
+  ];
+  if (!isInTables(row)) return [...figures, ["consensus", CLUSTERS.consensus[row].toFixed(3)]];
+  figures.push(
+    ["consensus", CLUSTERS.consensus[row].toFixed(6)],
+    ["average_type", CLUSTERS.type[row]],
+    ["area", `${formatNumber(CLUSTERS.area[row])} square pixels`]);
+  const expected = CLUSTERS.expected[row], votes = CLUSTERS.votes[row];
+  if (expected !== null) figures.push(["expected_iou", expected.toFixed(6)], ["classifications_needed", CLUSTERS.needed[row]]);
+  if (votes !== null) figures.push(["details_votes", votes]);
+  return figures;
 }
 
 // A table that scrolls on a small screen, also by keyboard.
@@ -128,12 +145,12 @@ function copyable(text) {
   return make("div", { class: "copyable" }, block, button);
 }
 
-function siblingsBox(cluster) {
-  const subject = subjectOf(cluster), of = DATA.subjects[subject].clusters;
-  const items = BY_SUBJECT.get(subject).filter((other) => other !== cluster).map((other) =>
-    make("li", {}, make("a", { href: `#${anchorOf(other)}` },
-      `frame ${frameOf(other)}, ${toolOf(other)}, cluster ${CLUSTERS.label[other]}`), `: ${CLUSTERS.consensus[other].toFixed(2)}`));
-  const left = of - items.length - 1;
+function siblingsBox(row) {
+  const subject = subjectOf(row), of = numberOfClusters(subject);
+  const items = rowsOfSubject(subject).filter((other) => other !== row).map((other) =>
+    make("li", {}, make("a", { href: `#${anchorOf(other)}` }, `frame ${frameOf(other)}, ${toolOf(other)}, ${nameOf(other)}`),
+      isCluster(other) ? `: ${CLUSTERS.consensus[other].toFixed(2)}` : ""));
+  const left = of - clustersOfSubject(subject).length;
   return make("section", {},
     make("h3", {}, "Other clusters of this subject"),
     items.length ? make("ul", { id: `subject-${subject}` }, ...items) : make("p", {}, left ? "None in this report." : "There are none."),
@@ -141,8 +158,8 @@ function siblingsBox(cluster) {
     items.length ? make("p", {}, make("a", { href: `#subject-${subject}` }, "Show them side by side")) : null);
 }
 
-function subjectBox(cluster) {
-  const subject = subjectOf(cluster), image = imageOf(cluster);
+function subjectBox(row) {
+  const subject = subjectOf(row), image = imageOf(row);
   const metadata = DATA.subjects[subject].metadata.map(([name, value]) =>
     make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value)));
   const outside = { target: "_blank", rel: "noopener noreferrer" };
@@ -155,8 +172,8 @@ function subjectBox(cluster) {
     make("ul", {}, ...links.map(([address, name]) => make("li", {}, make("a", { href: address, ...outside }, name)))));
 }
 
-function marksBox(cluster, svg) {
-  const group = CLUSTERS.group[cluster], label = CLUSTERS.label[cluster];
+function marksBox(row, svg) {
+  const group = CLUSTERS.group[row], label = CLUSTERS.label[row];
   const marks = GROUPS.labels[group].map((_, k) => k)
     .filter((k) => GROUPS.labels[group][k] === label || GROUPS.labels[group][k] < 0)
     .sort((a, b) => (GROUPS.labels[group][b] >= 0) - (GROUPS.labels[group][a] >= 0) || a - b);
@@ -182,12 +199,12 @@ function marksBox(cluster, svg) {
     tableBox("Marks, and outliers of the group", ["kind", "classification_id", "mark_index"], rows, "wide tall marks"));
 }
 
-function levelsBox(cluster) {
-  if (!DATA.contours) return null;
-  const numbers = CLUSTERS.levelNumbers[cluster];
-  const rows = CLUSTERS.levelAreas[cluster].map((area, k) => {
+function levelsBox(row) {
+  if (!DATA.contours || !isInTables(row)) return null;
+  const numbers = CLUSTERS.levelNumbers[row], of = GROUPS.classifications[CLUSTERS.group[row]];
+  const rows = CLUSTERS.levelAreas[row].map((area, k) => {
     const key = draw("svg", { class: "key patch", "aria-hidden": "true" });
-    draw("rect", { width: "100%", height: "100%", fill: heatColour(numbers[k] / CLUSTERS.marks[cluster]) }, key);
+    draw("rect", { width: "100%", height: "100%", fill: heatColour(numbers[k] / of) }, key);
     return make("tr", {}, make("th", { scope: "row" }, key, String(numbers[k])), make("td", {}, formatNumber(area)));
   });
   return make("section", {},

@@ -4,21 +4,37 @@ const FILTERS = byId("filters");
 const NARROW = matchMedia("(max-width: 60rem)");
 const BARS = [...document.querySelectorAll(".chart .bar")];
 const ORDERS = {
-  worst: (a, b) => a - b,
-  best: (a, b) => CLUSTERS.consensus[b] - CLUSTERS.consensus[a] || a - b,
-  many: (a, b) => CLUSTERS.marks[b] - CLUSTERS.marks[a] || a - b,
-  few: (a, b) => CLUSTERS.marks[a] - CLUSTERS.marks[b] || a - b,
-  area: (a, b) => CLUSTERS.area[b] - CLUSTERS.area[a] || a - b,
-  subject: (a, b) => CLUSTERS.place[a] - CLUSTERS.place[b],
+  worst,
+  best: by((row) => -CLUSTERS.consensus[row]),
+  many: by((row) => -CLUSTERS.marks[row]),
+  few: by((row) => CLUSTERS.marks[row]),
+  "least-support": by((row) => CLUSTERS.threshold[row]),
+  "most-support": by((row) => -CLUSTERS.threshold[row]),
+  "least-expected": by((row) => CLUSTERS.expected[row] ?? Infinity),
+  area: by((row) => -CLUSTERS.area[row]),
+  subject: (a, b) => a - b,
 };
+
+// Groups without a cluster first, then the least consensus, of the most marks.
+function worst(a, b) {
+  const { consensus, marks, group } = CLUSTERS;
+  if (isCluster(a) !== isCluster(b)) return isCluster(a) - isCluster(b);
+  if (!isCluster(a)) return GROUPS.paths[group[b]].length - GROUPS.paths[group[a]].length || a - b;
+  return consensus[a] - consensus[b] || marks[b] - marks[a] || a - b;
+}
+
+function by(value) {
+  return (a, b) => value(a) - value(b) || worst(a, b);
+}
+
 // The subject of a followed link; only its clusters are shown.
 let onlySubject = null;
 
 function fillTools() {
   const numbers = new Map();
-  for (let cluster = 0; cluster < COUNT; cluster++) {
-    const key = JSON.stringify([taskOf(cluster), toolOf(cluster)]);
-    numbers.set(key, (numbers.get(key) ?? 0) + 1);
+  for (let row = 0; row < countRows(); row++) {
+    const key = JSON.stringify([taskOf(row), toolOf(row)]);
+    numbers.set(key, (numbers.get(key) ?? 0) + isCluster(row));
   }
   for (const key of [...numbers.keys()].sort()) {
     const [task, tool] = JSON.parse(key);
@@ -34,67 +50,95 @@ function chosenFilters() {
     most: Number(byId("most").value),
     fewest: byId("fewest").valueAsNumber || 0,
     largest: byId("largest").valueAsNumber || Infinity,
+    support: byId("support").valueAsNumber || 0,
+    expected: byId("expected").value === "" ? Infinity : byId("expected").valueAsNumber,
     tool: tool && JSON.parse(tool),
     begins: byId("subject").value.trim(),
     withOutliers: byId("with-outliers").checked,
   };
 }
 
-function chosenClusters({ least, most, fewest, largest, tool, begins, withOutliers }) {
+function chosenRows({ least, most, fewest, largest, support, expected, tool, begins, withOutliers }) {
   const chosen = [];
-  for (let cluster = 0; cluster < COUNT; cluster++) {
-    const consensus = CLUSTERS.consensus[cluster], marks = CLUSTERS.marks[cluster];
+  for (let row = 0; row < countRows(); row++) {
+    const consensus = CLUSTERS.consensus[row] ?? 0, marks = CLUSTERS.marks[row];
     if (consensus < least || consensus > most || marks < fewest || marks > largest) continue;
-    if (tool && (tool[0] !== taskOf(cluster) || tool[1] !== toolOf(cluster))) continue;
-    const subject = subjectOf(cluster);
+    if (100 * CLUSTERS.threshold[row] < support || (CLUSTERS.expected[row] ?? Infinity) > expected) continue;
+    if (tool && (tool[0] !== taskOf(row) || tool[1] !== toolOf(row))) continue;
+    const subject = subjectOf(row);
     if (onlySubject !== null ? subject !== onlySubject : !subject.startsWith(begins)) continue;
-    if (withOutliers && !GROUPS.outliers[CLUSTERS.group[cluster]]) continue;
-    chosen.push(cluster);
+    if (withOutliers && !GROUPS.outliers[CLUSTERS.group[row]]) continue;
+    chosen.push(row);
   }
-  return chosen.sort(ORDERS[byId("order").value]);
+  return chosen;
+}
+
+// While settings are tried, groups stay where they are, so that a card does not run away from who looks at it.
+function keepingPlaces(rows, groups) {
+  const places = new Map(groups.map((group, place) => [group, place]));
+  const placeOf = (row) => places.get(CLUSTERS.group[row]) ?? places.size;
+  return rows.sort((a, b) => placeOf(a) - placeOf(b) || a - b);
 }
 
 // The filters as a sentence, for paper, where the fields are hidden.
-function criteria({ least, most, fewest, largest, tool, begins, withOutliers }) {
+function criteria({ least, most, fewest, largest, support, expected, tool, begins, withOutliers }) {
   const filters = [
     least > 0 || most < 1 ? `consensus from ${least.toFixed(2)} to ${most.toFixed(2)}` : "",
     fewest ? `at least ${several(fewest, "mark")}` : "",
     largest < Infinity ? `at most ${several(largest, "mark")}` : "",
+    support > 0 ? `at least ${support} % of the classifications` : "",
+    expected < Infinity ? `expected IoU at most ${expected}` : "",
     tool ? `tool ${tool[1]}` : "",
     onlySubject !== null ? `subject ${onlySubject}` : begins ? `subjects that start with ${begins}` : "",
     withOutliers ? "only groups with outliers" : "",
   ].filter(Boolean);
-  return `Sorted by ${byId("order").selectedOptions[0].textContent}. Filters: ${filters.join("; ") || "none"}.`;
+  const sorted = `Sorted by ${byId("order").selectedOptions[0].textContent}. Filters: ${filters.join("; ") || "none"}.`;
+  return tried === null ? sorted : `${sorted} Tried: ${settingsSentence()}, not the settings of the output.`;
 }
 
-function apply() {
+// The groups of the cards, in the order in which they were sorted last.
+let sortedGroups = [];
+
+function apply({ inPlace = false } = {}) {
   waiting = 0;
   for (const id of ["least", "most"]) {
     document.querySelector(`output[for=${id}]`).textContent = Number(byId(id).value).toFixed(2);
   }
   const filters = chosenFilters();
-  const chosen = chosenClusters(filters);
-  byId("count").textContent = `${formatNumber(chosen.length)} of ${several(COUNT, "cluster")} shown`;
+  const chosen = chosenRows(filters);
+  if (inPlace) keepingPlaces(chosen, sortedGroups);
+  else {
+    chosen.sort(ORDERS[byId("order").value]);
+    sortedGroups = [...new Set([...chosen].reverse().map((row) => CLUSTERS.group[row]))].reverse();
+  }
+  byId("count").textContent = countSentence(chosen);
   byId("criteria").textContent = criteria(filters);
   byId("empty").hidden = chosen.length > 0;
-  byId("empty").textContent = COUNT
+  byId("empty").textContent = countRows()
     ? "No clusters match. Widen a filter, or reset them all."
     : "This output has no clusters.";
   showBars(chosen);
   showSubject();
-  showCards(chosen);
+  showCards(chosen, { inPlace });
+}
+
+function countSentence(chosen) {
+  const clusters = chosen.filter(isCluster).length, without = chosen.length - clusters;
+  const all = CLUSTERS.label.filter((label) => label >= 0).length;
+  const others = without ? `, and ${several(without, "group")} without a cluster` : "";
+  return `${formatNumber(clusters)} of ${several(all, "cluster")} shown${others}`;
 }
 
 function showBars(chosen) {
   const numbers = new Array(BARS.length).fill(0);
-  for (const cluster of chosen) {
-    const step = Math.floor(CLUSTERS.consensus[cluster] * BARS.length + 1e-9);
+  for (const row of chosen.filter(isCluster)) {
+    const step = Math.floor(CLUSTERS.consensus[row] * BARS.length + 1e-9);
     numbers[Math.min(Math.max(step, 0), BARS.length - 1)]++;
   }
   // On the scale of the bars of all clusters.
   const { scale, bottom } = document.querySelector(".chart").dataset;
   BARS.forEach((bar, k) => {
-    const rect = bar.querySelector(".chosen"), height = numbers[k] * Number(scale);
+    const rect = bar.querySelector(".chosen"), height = Math.min(numbers[k] * Number(scale), bottom);
     rect.setAttribute("height", height.toFixed(1));
     rect.setAttribute("y", (Number(bottom) - height).toFixed(1));
   });
@@ -121,7 +165,7 @@ function forgetSubject() {
 }
 
 function subjectSentence(subject) {
-  const here = BY_SUBJECT.get(subject)?.length ?? 0, of = DATA.subjects[subject]?.clusters ?? 0;
+  const here = clustersOfSubject(subject).length, of = rowsOfSubject(subject).length ? numberOfClusters(subject) : 0;
   if (!here) return `Subject ${subject} has no cluster in this report.`;
   return `Subject ${subject} has ${several(of, "cluster")}${here < of ? `, ${here} of them in this report` : ""}.`;
 }

@@ -34,10 +34,11 @@ function wholeView(image) {
 }
 
 // The box around the outlines of a cluster, widened to the aspect ratio of its picture.
-function closeView(cluster, ratio) {
-  const image = imageOf(cluster), box = CLUSTERS.box[cluster];
-  if (!box) return wholeView(image);
-  const [left, top, right, bottom] = box;
+function closeView(row, ratio) {
+  const image = imageOf(row), group = CLUSTERS.group[row];
+  const marks = GROUPS.paths[group].filter((_, k) => GROUPS.labels[group][k] === CLUSTERS.label[row]);
+  const [left, top, right, bottom] = boxAround(marks);
+  if (left > right) return wholeView(image);
   const margin = Math.max(right - left, bottom - top, 1) * MARGIN;
   const height = Math.max(bottom - top + 2 * margin, (right - left + 2 * margin) / ratio);
   const width = height * ratio;
@@ -46,6 +47,20 @@ function closeView(cluster, ratio) {
   const within = (middle, size, from, length) =>
     size >= length ? from + (length - size) / 2 : Math.min(Math.max(middle - size / 2, from), from + length - size);
   return [within((left + right) / 2, width, x, w), within((top + bottom) / 2, height, y, h), width, height];
+}
+
+// Left, top, right and bottom of paths such as `M12 5l3-2 4 0z`: a point, then steps.
+function boxAround(paths) {
+  let left = Infinity, top = Infinity, right = -Infinity, bottom = -Infinity;
+  for (const path of paths) {
+    const numbers = (path.match(/-?\d+/g) ?? []).map(Number);
+    for (let k = 0, x = 0, y = 0; k + 1 < numbers.length; k += 2) {
+      x += numbers[k];
+      y += numbers[k + 1];
+      [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
+    }
+  }
+  return [left, top, right, bottom];
 }
 
 function heatColour(share) {
@@ -58,40 +73,42 @@ function heatColour(share) {
 }
 
 // `kind` is "outlines" or "contours"; `single` draws a path per mark, so that single marks can be highlighted.
-function picture(cluster, kind, { close = false, single = false, ratio = USUAL } = {}) {
-  const svg = Object.assign(draw("svg"), { cluster, single, ratio, lit: new Set() });
+function picture(row, kind, { close = false, single = false, ratio = USUAL } = {}) {
+  const svg = Object.assign(draw("svg"), { row, single, ratio, lit: new Set() });
   setView(svg, close);
   drawKind(svg, kind);
   return svg;
 }
 
 function drawKind(svg, kind) {
-  const { cluster } = svg;
-  const image = imageOf(cluster), address = imageAddress(image);
+  const { row } = svg;
+  const image = imageOf(row), address = imageAddress(image);
   const [x, y, width, height] = IMAGES.box[image];
   svg.kind = kind;
   svg.setAttribute("class", `picture ${kind}${address ? " on-image" : ""}`);
   svg.replaceChildren();
   draw("rect", { class: "paper", x, y, width, height }, svg);
   if (address) draw("image", { class: "photo", href: address, x, y, width, height, preserveAspectRatio: "none" }, svg);
-  if (kind === "contours") drawContours(svg, cluster);
-  else drawOutlines(svg, cluster);
-  const average = CLUSTERS.average[cluster];
+  if (kind === "contours") drawContours(svg, row);
+  else drawOutlines(svg, row);
+  const average = CLUSTERS.average[row];
   if (average) line(svg, "average", average);
 }
 
 function setView(svg, close) {
-  svg.setAttribute("viewBox", (close ? closeView(svg.cluster, svg.ratio) : wholeView(imageOf(svg.cluster))).join(" "));
+  svg.setAttribute("viewBox", (close ? closeView(svg.row, svg.ratio) : wholeView(imageOf(svg.row))).join(" "));
 }
 
-function described(cluster, kind) {
-  const group = CLUSTERS.group[cluster];
-  if (kind === "contours") return `Contours: ${several(CLUSTERS.levels[cluster].length, "level")}`;
-  return `Outlines of ${several(CLUSTERS.marks[cluster], "mark")} and ${several(GROUPS.outliers[group], "outlier")}`;
+function described(row, kind) {
+  const group = CLUSTERS.group[row], outliers = several(GROUPS.outliers[group], "outlier");
+  if (kind === "contours") return `Contours: ${several(CLUSTERS.levels[row].length, "level")}`;
+  return isCluster(row) ? `Outlines of ${several(CLUSTERS.marks[row], "mark")} and ${outliers}` : `Outlines of ${outliers}`;
 }
 
-function drawOutlines(svg, cluster) {
-  const group = CLUSTERS.group[cluster], label = CLUSTERS.label[cluster];
+const hasContours = (row) => CLUSTERS.levels[row].length > 0;
+
+function drawOutlines(svg, row) {
+  const group = CLUSTERS.group[row], label = CLUSTERS.label[row];
   const paths = { other: [], outlier: [], outline: [] };
   GROUPS.labels[group].forEach((of, k) => {
     paths[of < 0 ? "outlier" : of === label ? "outline" : "other"].push(k);
@@ -107,11 +124,13 @@ function drawOutlines(svg, cluster) {
   }
 }
 
-function drawContours(svg, cluster) {
+// Colours are shares of the classifications of the subject, so that 2 of 2 marks do not look like 9 of 9.
+function drawContours(svg, row) {
   const heat = draw("g", { class: "heat" }, svg);
-  const numbers = CLUSTERS.levelNumbers[cluster];
-  CLUSTERS.levels[cluster].forEach((path, k) => {
-    draw("path", { d: path, fill: heatColour(numbers[k] / CLUSTERS.marks[cluster]), "data-level": numbers[k] }, heat);
+  const numbers = CLUSTERS.levelNumbers[row], of = GROUPS.classifications[CLUSTERS.group[row]];
+  CLUSTERS.levels[row].forEach((path, k) => {
+    const level = draw("path", { d: path, fill: heatColour(numbers[k] / of), "data-level": numbers[k] }, heat);
+    draw("title", {}, level).textContent = `at least ${several(numbers[k], "mark")}, of ${several(of, "classification")}`;
   });
 }
 

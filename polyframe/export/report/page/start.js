@@ -7,8 +7,9 @@ function leaveHash() {
 
 function followHash() {
   const hash = location.hash.slice(1);
-  if (BY_ANCHOR.has(hash)) {
-    showDetails(BY_ANCHOR.get(hash));
+  const row = rowAt(hash);
+  if (row !== undefined) {
+    showDetails(row);
     return;
   }
   if (DIALOG.open) {
@@ -37,9 +38,10 @@ document.body.classList.toggle("with-contours", DATA.contours);
 byId("image-layer").hidden = !HAS_IMAGES;
 document.querySelector("[data-layer=contours]").parentElement.hidden = !DATA.contours;
 // On a small screen the clusters come first.
-if (NARROW.matches) byId("controls").open = false;
+if (NARROW.matches) byId("controls").open = PANEL.open = false;
 fillTools();
 apply();
+startLiveSettings();
 cardsUpTo(USUAL_LIMIT);
 followHash();
 addEventListener("hashchange", followHash);
