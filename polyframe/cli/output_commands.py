@@ -204,14 +204,16 @@ def export(output: Place, to: Any, path: Path, quiet: bool, **options: Any) -> N
     show_default=True,
     help="number of clusters to show, those with the least consensus",
 )
+@click.option("--names", is_flag=True, help="show the names of volunteers instead of numbers")
 @storage_option
 @quiet_option
 @log_format_option
 def report(output: Place, path: Path, quiet: bool, **options: Any) -> None:
-    """Write an HTML report of OUT: statistics, the distribution of consensus, and clusters worst first.
+    """Write an HTML report of OUT: statistics, subjects and clusters worst first, and volunteers.
 
-    The file works offline and contains no names of volunteers. The background of the outlines is white unless
-    --images is given.
+    In the page, other values of eps and min_samples can be tried on all marks at once. The file works offline
+    and contains no names of volunteers, unless --names is given. The background of the outlines is white
+    unless --images is given.
 
     Images need the extra panoptes-polyframe[report].
     """

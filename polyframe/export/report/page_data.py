@@ -15,11 +15,14 @@ from polyframe.core.levels import Level
 from polyframe.export.report.backgrounds import Background, ImageSources
 from polyframe.export.report.live_settings import LiveSettings
 from polyframe.export.report.svg_outlines import svg_paths
+from polyframe.export.report.volunteer_rows import VolunteerRows
 from polyframe.export.report.worst_clusters import WorstClusters
 
 #: Longer metadata of a subject is cut.
 _LONGEST_METADATA: Final = 500
 _MOST_METADATA: Final = 30
+#: Subjects without marks that are listed.
+_MOST_WITHOUT_MARKS: Final = 200
 #: Metadata whose names begin so are hidden from volunteers.
 _HIDDEN: Final = ("#", "//", "!")
 
@@ -29,6 +32,7 @@ def page_data(
     backgrounds: list[Background],
     sources: ImageSources,
     live: LiveSettings,
+    volunteers: VolunteerRows,
     outlines: pl.DataFrame | None = None,
     level: Level | None = None,
     *,
@@ -45,6 +49,8 @@ def page_data(
         Contains the metadata of the subjects.
     live : LiveSettings
         With which the page clusters the marks again.
+    volunteers : VolunteerRows
+        Those who can be chosen.
     outlines : polars.DataFrame, optional
         `x`, `y` of the outline of each cluster that is drawn with a thick line, by default its average.
     level : Level, optional
@@ -63,7 +69,7 @@ def page_data(
         "heat": HEAT_STEPS,
         "live": live.data,
         "clusters": _clusters(worst, backgrounds, outlines),
-        "groups": _groups(worst, backgrounds),
+        "groups": _groups(worst, backgrounds, volunteers),
         "images": {
             "subject": list(map(str, worst.images["subject_id"])),
             "frame": worst.images["frame"].to_list(),
@@ -72,10 +78,37 @@ def page_data(
             "sizeFrom": [background.size_from for background in backgrounds],
             "address": [background.address for background in backgrounds],
         },
-        "subjects": {
-            str(subject): {"clusters": clusters, "metadata": _metadata(sources, subject)}
-            for subject, clusters in worst.of_subject.iter_rows()
-        },
+        "subjects": _subjects(worst, sources),
+        "subjectsWithoutMarks": list(map(str, worst.without_marks.head(_MOST_WITHOUT_MARKS))),
+        "volunteers": _volunteers(volunteers),
+    }
+
+
+def _subjects(worst: WorstClusters, sources: ImageSources) -> dict[str, Any]:
+    columns = {
+        "clusters": "clusters",
+        "classifications": "n_classifications",
+        "volunteers": "n_volunteers",
+        "expected": "expected_iou_min",
+        "needed": "classifications_needed",
+    }
+    return {
+        str(row["subject_id"]): {
+            **{name: row[column] for name, column in columns.items()},
+            "metadata": _metadata(sources, row["subject_id"]),
+        }
+        for row in worst.subjects.iter_rows(named=True)
+    }
+
+
+def _volunteers(volunteers: VolunteerRows) -> dict[str, Any]:
+    rows = volunteers.rows
+    return {
+        "name": rows["name"].to_list(),
+        "classifications": rows["n_classifications"].to_list(),
+        "marks": rows["n_marks"].to_list(),
+        "outliers": rows["n_outliers"].to_list(),
+        **{name: rows[name].to_list() for name in ("precision", "recall", "iou", "score")},
     }
 
 
@@ -116,13 +149,14 @@ def _clusters(
     }
 
 
-def _groups(worst: WorstClusters, backgrounds: list[Background]) -> dict[str, Any]:
+def _groups(worst: WorstClusters, backgrounds: list[Background], volunteers: VolunteerRows) -> dict[str, Any]:
     marks = worst.marks.with_columns(
+        volunteers.places(worst.marks["volunteer"]),
         path=_paths(worst.marks, worst.marks["image"].to_numpy(), backgrounds),
         classification_id=pl.col("classification_id").cast(pl.String),
     )
     by_group = marks.group_by("group", maintain_order=True).agg(
-        "path", "cluster_label", "classification_id", "mark_index"
+        "path", "cluster_label", "classification_id", "mark_index", "place"
     )
     rows = worst.groups.join(by_group, on="group", how="left", maintain_order="left")
     lists = {
@@ -132,6 +166,7 @@ def _groups(worst: WorstClusters, backgrounds: list[Background]) -> dict[str, An
             ("labels", "cluster_label"),
             ("classificationIds", "classification_id"),
             ("markIndexes", "mark_index"),
+            ("volunteers", "place"),
         )
     }
     return {

@@ -30,11 +30,14 @@ class WorstClusters:
         `image`.
     marks : polars.DataFrame
         All clustered marks of these groups, in the order of labels: `group`, `image`, `cluster_label`,
-        `classification_id`, `mark_index`, `x`, `y`.
+        `classification_id`, `mark_index`, `volunteer`, `x`, `y`.
     images : polars.DataFrame
         `subject_id` and `frame` of every image, sorted.
-    of_subject : polars.DataFrame
-        `subject_id`, `clusters`: the number of clusters of each subject, including those not shown.
+    subjects : polars.DataFrame
+        Rows of the table subjects of the subjects in `images`, sorted; with `clusters`, the number of its
+        clusters in reductions, including those not shown.
+    without_marks : polars.Series
+        `subject_id` of the subjects without a mark that took part.
     """
 
     clusters: pl.DataFrame
@@ -42,7 +45,8 @@ class WorstClusters:
     groups: pl.DataFrame
     marks: pl.DataFrame
     images: pl.DataFrame
-    of_subject: pl.DataFrame
+    subjects: pl.DataFrame
+    without_marks: pl.Series
 
 
 def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
@@ -93,7 +97,8 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
         groups=groups,
         marks=_marks(source, places),
         images=images,
-        of_subject=_clusters_of_subjects(reductions, images),
+        subjects=_subjects(source, images),
+        without_marks=source.scan("subjects").filter(n_marks=0).select("subject_id").collect().to_series(),
     )
 
 
@@ -110,16 +115,22 @@ def _groups(source: OutputTables, worst: pl.DataFrame, limit: int) -> pl.DataFra
     return pl.concat([of_worst, without]).collect().sort(_KEYS)
 
 
-def _clusters_of_subjects(reductions: pl.LazyFrame, images: pl.DataFrame) -> pl.DataFrame:
-    subjects = images.select("subject_id").unique().sort("subject_id")
-    numbers = reductions.group_by("subject_id").agg(pl.len().alias("clusters")).collect()
-    return subjects.join(numbers, on="subject_id", how="left", maintain_order="left").fill_null(0)
+def _subjects(source: OutputTables, images: pl.DataFrame) -> pl.DataFrame:
+    numbers = source.scan("reductions").group_by("subject_id").agg(pl.len().alias("clusters"))
+    return (
+        source.scan("subjects")
+        .join(images.select("subject_id").unique().lazy(), on="subject_id", how="semi")
+        .join(numbers, on="subject_id", how="left")
+        .with_columns(pl.col("clusters").fill_null(0))
+        .sort("subject_id")
+        .collect()
+    )
 
 
 def _marks(source: OutputTables, places: pl.DataFrame) -> pl.DataFrame:
     labels = (
         source.scan("labels")
-        .select(*_MARK, "created_at", "cluster_label")
+        .select(*_MARK, "created_at", "cluster_label", "volunteer")
         .join(places.lazy(), on=_KEYS)
         .collect(engine="streaming")
     )
@@ -132,7 +143,7 @@ def _marks(source: OutputTables, places: pl.DataFrame) -> pl.DataFrame:
     return (
         labels.join(outlines, on=_MARK)
         .sort("group", *MARK_ORDER, nulls_last=[False, *missing_last(MARK_ORDER)])
-        .select("group", "image", "cluster_label", "classification_id", "mark_index", "x", "y")
+        .select("group", "image", "cluster_label", "classification_id", "mark_index", "volunteer", "x", "y")
     )
 
 

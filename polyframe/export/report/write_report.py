@@ -29,6 +29,7 @@ from polyframe.export.report.level_outlines import level_outlines
 from polyframe.export.report.live_settings import live_settings
 from polyframe.export.report.page_data import page_data
 from polyframe.export.report.page_html import page_html
+from polyframe.export.report.volunteer_rows import VolunteerRows, volunteer_rows
 from polyframe.export.report.worst_clusters import worst_clusters
 from polyframe.store.reading import explain_damage, open_tables
 
@@ -86,13 +87,15 @@ def report(
     classifications: AnyFile | None = None,
     level: AnyLevel | None = None,
     limit: int = LIMIT,
+    names: bool = False,
     storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
 ) -> Reported:
     """Write one HTML file about an output directory, like `polyframe report`.
 
-    The file works offline. It contains numbers, the distribution of consensus, and the clusters with the
-    lowest consensus, with their outlines, contours and keys, but no names of volunteers.
+    The file works offline. It contains numbers, the distribution of consensus, the subjects and the clusters
+    with the lowest consensus, with their outlines, contours and keys, and the volunteers, without their names
+    unless you want them. Other settings of the clustering can be tried in it.
 
     Parameters
     ----------
@@ -112,7 +115,10 @@ def report(
         Draw this contour level instead of the averaged polygon: a number of marks, such as 3, or a share of
         the marks of each cluster, such as `50%`.
     limit : int
-        Largest number of clusters, at least 1.
+        Largest number of clusters, at least 1; also of groups without a cluster, and of volunteers.
+    names : bool
+        Whether the report contains the names of volunteers, as they are in the tables; otherwise they are
+        numbered.
     storage_options : mapping, optional
         As for `polyframe.scan`.
     say : callable, optional
@@ -153,6 +159,7 @@ def report(
             list(source.partitions([], contours=None))  # fails early if there is no such table
         with explain_damage(place):
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
+            volunteers = volunteer_rows(source, min(limit, _LARGEST_LIMIT), named=names)
         contours = source.contains("contours")
     live = live_settings(worst, figures.manifest, place, figures.clusters, say)
     with local_copies([subjects, classifications], say, storage_options) as (
@@ -176,10 +183,9 @@ def report(
             requested=images is not None,
             has_export=classifications is not None,
         ),
-        "This file contains no names of volunteers. Marks are identified by classification_id and "
-        "mark_index, as in the tables.",
+        *_volunteer_notes(volunteers),
     ]
-    data = page_data(worst, backgrounds, sources, live, outlines, chosen_level, contours=contours)
+    data = page_data(worst, backgrounds, sources, live, volunteers, outlines, chosen_level, contours=contours)
     with atomic_text(target) as file:
         for piece in page_html(figures, notes, data, embedded, live):
             file.write(piece)
@@ -203,6 +209,18 @@ def _cluster_notes(n_shown: int, n_all: int, *, contours: bool) -> Iterator[str]
         )
     if not contours:
         yield "This output has no contours; create them with: polyframe contours"
+
+
+def _volunteer_notes(volunteers: VolunteerRows) -> Iterator[str]:
+    """Say whether the page names volunteers, and which of them it lacks."""
+    marks = "Marks are identified by classification_id and mark_index, as in the tables."
+    if volunteers.named and volunteers.n_all:
+        yield f"This file contains the names of volunteers. {marks}"
+    else:
+        yield f"This file contains no names of volunteers. {marks}"
+    if volunteers.rows.height < volunteers.n_all:
+        shown = counted(volunteers.rows.height, "volunteer")
+        yield f"It shows the {shown} with the lowest scores, of {volunteers.n_all:,}."
 
 
 def _image_notes(

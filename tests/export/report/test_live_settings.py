@@ -10,6 +10,7 @@ from exports import drawing, export_row, export_text, square
 from pages import js, number_shown, open_page, wait_for
 
 import polyframe as pf
+from polyframe.export.report import live_distances
 from polyframe.export.report.live_distances import NEVER_NEIGHBOURS, NOT_OVERLAPPING, in_thousandths
 
 N_GROUPS, N_SETTINGS = 500, 20
@@ -116,9 +117,9 @@ def test_sliders_change_cards_and_totals_at_once(browser: Any, example: Path, ex
     assert browser.find_element("id", "eps-number").get_property("value") == "0.497"
     wait_for(lambda: browser.find_elements("css selector", ".card .outline"))
     assert not browser.find_elements("css selector", ".card .average, .card .heat")
-    set_number(browser, "eps-number", 0.06)
+    set_number(browser, "eps-number", 0.15)
     set_number(browser, "min-samples-number", 4)
-    other = pf.reduce(example, eps=0.06, min_samples=4)
+    other = pf.reduce(example, eps=0.15, min_samples=4)
     assert shown["output"]() == of_output
     clusters, outliers, without, consensus = shown["tried"]()
     assert [clusters, outliers, without] == totals(other)[:3] != of_output[:3]
@@ -145,8 +146,8 @@ def test_sliders_change_cards_and_totals_at_once(browser: Any, example: Path, ex
     browser.find_element("id", "close").click()
     # The commands rebuild the tables with these settings.
     use = js(browser, "[...document.querySelectorAll('#use pre')].map((block) => block.textContent)")
-    assert use[0] == f"polyframe reduce {example} --eps 0.06 --min-samples 4\npolyframe contours {example}"
-    assert "eps: 0.06\n    min_samples: 4" in use[1]
+    assert use[0] == f"polyframe reduce {example} --eps 0.15 --min-samples 4\npolyframe contours {example}"
+    assert "eps: 0.15\n    min_samples: 4" in use[1]
     browser.find_element("id", "back-to-output").click()
     assert number_shown(browser) == int(of_output[0])
     assert shown["tried"]() == of_output
@@ -165,11 +166,11 @@ def test_cards_stay_where_they_are(browser: Any, example_page: Path) -> None:
     number_shown(browser)
     wait_for(lambda: js(browser, "near.size > 0"))
     top = "[...document.querySelectorAll('.card')].find((card) => card.getBoundingClientRect().bottom > 0)"
-    where = f"({top}).getBoundingClientRect().top"
-    group, before = js(browser, f"({top}).group"), js(browser, where)
-    set_number(browser, "eps-number", 0.08)
-    assert js(browser, f"({top}).group") == group
-    assert js(browser, where) == pytest.approx(before, abs=2)
+    group, before = js(browser, f"({top}).group"), js(browser, f"({top}).getBoundingClientRect().top")
+    for eps in (0.08, 0.5):
+        set_number(browser, "eps-number", eps)
+        first = f"[...document.querySelectorAll('.card')].find((card) => card.group === {group})"
+        assert js(browser, f"({first}).getBoundingClientRect().top") == pytest.approx(before, abs=2)
 
 
 def test_hdbscan_and_large_groups_keep_their_clusters(
@@ -183,7 +184,7 @@ def test_hdbscan_and_large_groups_keep_their_clusters(
     assert "these are of cluster_method: hdbscan" in panel.text
     assert not panel.find_elements("css selector", "input")
     pf.reduce(out, output=out, cluster_method="dbscan", engine="shapely")
-    monkeypatch.setattr("polyframe.export.report.live_distances.LARGE_GROUP", 9)
+    monkeypatch.setattr(live_distances, "LARGE_GROUP", 9)
     pf.report(out, tmp_path / "y.html", limit=10_000)
     open_page(browser, tmp_path / "y.html")
     sizes = pl.read_parquet(out / "groups" / "*.parquet")["n_marks"]

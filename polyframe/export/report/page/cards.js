@@ -83,7 +83,8 @@ function drawPictures(card) {
   const pictures = card.querySelector(".pictures");
   if (pictures.firstChild) return;
   pictures.append(picture(card.row, "outlines", { close: byId("closeup").checked }));
-  if (hasContours(card.row)) pictures.append(picture(card.row, "contours", { close: true }));
+  // A close-up instead of the contours that a cluster does not have, or not with the settings that are tried.
+  if (DATA.contours) pictures.append(picture(card.row, hasContours(card.row) ? "contours" : "outlines", { close: true }));
 }
 
 function removePictures(card) {

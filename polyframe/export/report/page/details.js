@@ -181,7 +181,7 @@ function marksBox(row, svg) {
     const layer = GROUPS.labels[group][k] < 0 ? "outlier" : "outline";
     const light = make("button", { type: "button", class: "light", "aria-pressed": "false" },
       make("span", { class: `key ${layer}` }), layer === "outlier" ? "outlier" : "mark");
-    const row = make("tr", {}, make("td", {}, light),
+    const tableRow = make("tr", {}, make("td", {}, light), make("td", {}, volunteerOfMark(group, k)),
       make("td", {}, GROUPS.classificationIds[group][k]), make("td", {}, String(GROUPS.markIndexes[group][k])));
     const show = (lit) => svg.querySelector(`[data-mark="${k}"]`)?.classList.toggle("lit", lit);
     light.addEventListener("click", () => {
@@ -189,14 +189,14 @@ function marksBox(row, svg) {
       light.setAttribute("aria-pressed", String(svg.lit.has(k)));
       show(svg.lit.has(k));
     });
-    row.addEventListener("mouseenter", () => show(true));
-    row.addEventListener("mouseleave", () => show(svg.lit.has(k)));
-    return row;
+    tableRow.addEventListener("mouseenter", () => show(true));
+    tableRow.addEventListener("mouseleave", () => show(svg.lit.has(k)));
+    return tableRow;
   });
   return make("section", {},
     make("h3", {}, "Marks, and outliers of the group"),
     make("p", { class: "hint" }, "Point at a row, or press its button, to highlight the outline. The keys are those of extractions and labels."),
-    tableBox("Marks, and outliers of the group", ["kind", "classification_id", "mark_index"], rows, "wide tall marks"));
+    tableBox("Marks, and outliers of the group", ["kind", "volunteer", "classification_id", "mark_index"], rows, "wide tall marks"));
 }
 
 function levelsBox(row) {

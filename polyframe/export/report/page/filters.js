@@ -66,6 +66,7 @@ function chosenRows({ least, most, fewest, largest, support, expected, tool, beg
     if (100 * CLUSTERS.threshold[row] < support || (CLUSTERS.expected[row] ?? Infinity) > expected) continue;
     if (tool && (tool[0] !== taskOf(row) || tool[1] !== toolOf(row))) continue;
     const subject = subjectOf(row);
+    if (onlyVolunteer !== null && !drewIn(onlyVolunteer, row)) continue;
     if (onlySubject !== null ? subject !== onlySubject : !subject.startsWith(begins)) continue;
     if (withOutliers && !GROUPS.outliers[CLUSTERS.group[row]]) continue;
     chosen.push(row);
@@ -90,6 +91,7 @@ function criteria({ least, most, fewest, largest, support, expected, tool, begin
     expected < Infinity ? `expected IoU at most ${expected}` : "",
     tool ? `tool ${tool[1]}` : "",
     onlySubject !== null ? `subject ${onlySubject}` : begins ? `subjects that start with ${begins}` : "",
+    onlyVolunteer !== null ? `marks of ${VOLUNTEERS.name[onlyVolunteer]}` : "",
     withOutliers ? "only groups with outliers" : "",
   ].filter(Boolean);
   const sorted = `Sorted by ${byId("order").selectedOptions[0].textContent}. Filters: ${filters.join("; ") || "none"}.`;
@@ -118,7 +120,8 @@ function apply({ inPlace = false } = {}) {
     ? "No clusters match. Widen a filter, or reset them all."
     : "This output has no clusters.";
   showBars(chosen);
-  showSubject();
+  showChoice();
+  showSubjects(chosen);
   showCards(chosen, { inPlace });
 }
 
@@ -144,22 +147,24 @@ function showBars(chosen) {
   });
 }
 
-function showSubject() {
-  const box = byId("of-subject");
-  box.hidden = onlySubject === null;
+// The subject or the volunteer whose link was followed, and the way back.
+function showChoice() {
+  const box = byId("of-subject"), isSubject = onlySubject !== null;
+  box.hidden = !isSubject && onlyVolunteer === null;
   box.replaceChildren();
-  if (onlySubject === null) return;
-  const back = make("button", { type: "button" }, "Show all subjects");
+  if (box.hidden) return;
+  const back = make("button", { type: "button" }, isSubject ? "Show all subjects" : "Show all marks");
   back.addEventListener("click", () => {
-    forgetSubject();
+    forgetChoice();
     apply();
   });
-  box.append(make("p", {}, subjectSentence(onlySubject)), back);
+  box.append(make("p", {}, isSubject ? subjectSentence(onlySubject) : volunteerSentence(onlyVolunteer)), back);
 }
 
-function forgetSubject() {
-  if (onlySubject === null) return;
-  onlySubject = null;
+function forgetChoice() {
+  if (onlySubject === null && onlyVolunteer === null) return;
+  if (onlyVolunteer !== null) forgetCards();
+  onlySubject = onlyVolunteer = null;
   byId("subject").value = "";
   leaveHash();
 }
@@ -185,7 +190,7 @@ FILTERS.addEventListener("submit", (event) => {
 function changed(event) {
   if (event.type === "input" && event.target.id === "subject") {
     const typed = byId("subject").value;
-    forgetSubject();
+    forgetChoice();
     byId("subject").value = typed;
   }
   // Keep the lower end below the upper one.
@@ -201,7 +206,7 @@ function changed(event) {
 FILTERS.addEventListener("input", changed);
 FILTERS.addEventListener("change", changed);
 FILTERS.addEventListener("reset", () => {
-  forgetSubject();
+  forgetChoice();
   // The fields are reset only after this event.
   applySoon();
 });
@@ -212,5 +217,5 @@ for (const box of document.querySelectorAll("[data-layer]")) {
   });
 }
 byId("closeup").addEventListener("change", () => {
-  document.querySelectorAll("#cards svg.outlines").forEach((svg) => setView(svg, byId("closeup").checked));
+  document.querySelectorAll("#cards .pictures > :first-child").forEach((svg) => setView(svg, byId("closeup").checked));
 });

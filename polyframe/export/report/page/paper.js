@@ -18,6 +18,7 @@ addEventListener("beforeprint", () => {
   onPaper = true;
   cardsUpTo(shown.length);
   for (const batch of byId("cards").children) batch.cards.forEach(drawPictures);
+  for (const thumbnail of document.querySelectorAll(".thumbnail:empty")) thumbnail.append(thumbnailOf(thumbnail.rows));
   renameAttribute("href", "data-href");
   // They contain the key to the lines.
   controlsWereOpen = byId("controls").open;

@@ -72,6 +72,26 @@ function heatColour(share) {
   return `rgb(${mixed.join(",")})`;
 }
 
+// The image of some rows of a subject, with the outlines of all groups of this image.
+function thumbnailOf(rows) {
+  const image = imageOf(rows[0]), address = imageAddress(image);
+  const svg = draw("svg", { class: `picture${address ? " on-image" : ""}`, viewBox: wholeView(image).join(" ") });
+  drawImage(svg, image, address);
+  const ofImage = rows.filter((row) => imageOf(row) === image);
+  for (const group of new Set(ofImage.map((row) => CLUSTERS.group[row]))) {
+    const paths = groupedBy(GROUPS.paths[group].keys(), (k) => (GROUPS.labels[group][k] < 0 ? "outlier" : "outline"));
+    for (const [layer, marks] of paths) line(svg, layer, marks.map((k) => GROUPS.paths[group][k]).join(""));
+  }
+  for (const row of ofImage) if (CLUSTERS.average[row]) line(svg, "average", CLUSTERS.average[row]);
+  return svg;
+}
+
+function drawImage(svg, image, address) {
+  const [x, y, width, height] = IMAGES.box[image];
+  draw("rect", { class: "paper", x, y, width, height }, svg);
+  if (address) draw("image", { class: "photo", href: address, x, y, width, height, preserveAspectRatio: "none" }, svg);
+}
+
 // `kind` is "outlines" or "contours"; `single` draws a path per mark, so that single marks can be highlighted.
 function picture(row, kind, { close = false, single = false, ratio = USUAL } = {}) {
   const svg = Object.assign(draw("svg"), { row, single, ratio, lit: new Set() });
@@ -83,16 +103,21 @@ function picture(row, kind, { close = false, single = false, ratio = USUAL } = {
 function drawKind(svg, kind) {
   const { row } = svg;
   const image = imageOf(row), address = imageAddress(image);
-  const [x, y, width, height] = IMAGES.box[image];
   svg.kind = kind;
   svg.setAttribute("class", `picture ${kind}${address ? " on-image" : ""}`);
   svg.replaceChildren();
-  draw("rect", { class: "paper", x, y, width, height }, svg);
-  if (address) draw("image", { class: "photo", href: address, x, y, width, height, preserveAspectRatio: "none" }, svg);
+  drawImage(svg, image, address);
   if (kind === "contours") drawContours(svg, row);
   else drawOutlines(svg, row);
-  const average = CLUSTERS.average[row];
-  if (average) line(svg, "average", average);
+  const thick = kind === "contours" ? majorityOf(row) : CLUSTERS.average[row];
+  if (thick) line(svg, "average", thick);
+}
+
+// The outline of what more than half of the marks cover, or the average without such a level.
+function majorityOf(row) {
+  const level = Math.floor(CLUSTERS.marks[row] / 2) + 1;
+  if (DATA.level || CLUSTERS.type[row] === "majority") return CLUSTERS.average[row];
+  return CLUSTERS.levels[row][CLUSTERS.levelNumbers[row].indexOf(level)] ?? CLUSTERS.average[row];
 }
 
 function setView(svg, close) {
@@ -122,6 +147,8 @@ function drawOutlines(svg, row) {
       }
     } else if (marks.length) line(svg, layer, marks.map((k) => GROUPS.paths[group][k]).join(""));
   }
+  const chosen = onlyVolunteer === null ? [] : marksOfVolunteer(onlyVolunteer, group);
+  if (chosen.length) line(svg, "of-volunteer", chosen.map((k) => GROUPS.paths[group][k]).join(""));
 }
 
 // Colours are shares of the classifications of the subject, so that 2 of 2 marks do not look like 9 of 9.

@@ -2,7 +2,8 @@
 
 // Not by setting location.hash, which would scroll to the top.
 function leaveHash() {
-  history.replaceState(null, "", onlySubject === null ? "#" : `#subject-${onlySubject}`);
+  const choice = onlySubject !== null ? `subject-${onlySubject}` : onlyVolunteer !== null ? `volunteer-${onlyVolunteer + 1}` : "";
+  history.replaceState(null, "", `#${choice}`);
 }
 
 function followHash() {
@@ -17,18 +18,25 @@ function followHash() {
     DIALOG.close();
   }
   if (hash.startsWith("subject-")) {
-    onlySubject = null;
-    FILTERS.reset();
-    onlySubject = hash.slice("subject-".length);
-    byId("subject").value = onlySubject;
-    apply();
-    byId("clusters").scrollIntoView();
-    byId("clusters").focus({ preventScroll: true });
-  } else if (!hash && onlySubject !== null) {
-    onlySubject = null;
-    byId("subject").value = "";
+    choose({ subject: hash.slice("subject-".length) });
+  } else if (hash.startsWith("volunteer-")) {
+    choose({ volunteer: Number(hash.slice("volunteer-".length)) - 1 });
+  } else if (!hash && (onlySubject !== null || onlyVolunteer !== null)) {
+    forgetChoice();
     apply();
   }
+}
+
+function choose({ subject = null, volunteer = null }) {
+  onlySubject = onlyVolunteer = null;
+  FILTERS.reset();
+  onlySubject = subject;
+  onlyVolunteer = volunteer;
+  byId("subject").value = subject ?? "";
+  forgetCards();
+  apply();
+  byId("of-subject").scrollIntoView();
+  byId("of-subject").focus({ preventScroll: true });
 }
 
 document.body.classList.add("with-script");
@@ -42,6 +50,8 @@ if (NARROW.matches) byId("controls").open = PANEL.open = false;
 fillTools();
 apply();
 startLiveSettings();
+listSubjectsWithoutMarks();
+showVolunteers();
 cardsUpTo(USUAL_LIMIT);
 followHash();
 addEventListener("hashchange", followHash);

@@ -1,0 +1,84 @@
+// The list of subjects: one card for each subject with a row that the filters choose, in the order of these rows.
+
+const FIRST_SUBJECTS = 12;
+let subjectsShown = [], allSubjects = false;
+
+const SUBJECT_CARD = make("article", { class: "subject" },
+  make("a", { class: "thumbnail", tabindex: -1, "aria-hidden": "true" }),
+  make("div", {}, make("h3", {}, make("a")), make("p", { class: "facts" }), make("p", { class: "facts" }), make("p", { class: "badges" })));
+
+function showSubjects(rows) {
+  subjectsShown = [...new Set(rows.map(subjectOf))];
+  // Those in which nobody agrees on anything are the worst.
+  if (byId("order").value === "worst" && tried === null) subjectsShown.sort((a, b) => agreesOnSome(a) - agreesOnSome(b));
+  byId("subjects").hidden = onlySubject !== null;
+  const all = Object.keys(DATA.subjects).length;
+  byId("subjects-count").textContent = `${formatNumber(subjectsShown.length)} of ${several(all, "subject")} shown`;
+  const list = subjectsShown.slice(0, allSubjects ? Infinity : FIRST_SUBJECTS);
+  thumbnailsInView.disconnect();
+  byId("subject-cards").replaceChildren(...list.map(newSubjectCard));
+  byId("subject-cards").querySelectorAll(".thumbnail").forEach((thumbnail) => thumbnailsInView.observe(thumbnail));
+  const more = byId("more-subjects");
+  more.hidden = subjectsShown.length <= FIRST_SUBJECTS;
+  more.textContent = allSubjects ? `Show the first ${FIRST_SUBJECTS}` : `Show all ${several(subjectsShown.length, "subject")}`;
+  more.setAttribute("aria-expanded", String(allSubjects));
+}
+
+const agreesOnSome = (subject) => rowsOfSubject(subject).some(isCluster);
+
+function newSubjectCard(subject) {
+  const card = SUBJECT_CARD.cloneNode(true), [thumbnail, text] = card.children;
+  const [heading, counts, quality, badges] = text.children;
+  const rows = rowsOfSubject(subject), about = DATA.subjects[subject];
+  thumbnail.rows = rows;
+  thumbnail.href = heading.firstChild.href = `#subject-${subject}`;
+  heading.firstChild.textContent = `Subject ${subject}`;
+  counts.textContent = [several(about.volunteers, "volunteer"), several(numberOfClusters(subject), "cluster"), several(outliersOf(rows), "outlier")].join(", ");
+  quality.textContent = qualityOf(rows, about);
+  badges.append(...badgesOf(rows, about).map((badge) => make("span", { class: "badge" }, badge)));
+  return card;
+}
+
+function outliersOf(rows) {
+  const groups = new Set(rows.map((row) => CLUSTERS.group[row]));
+  return [...groups].reduce((sum, group) => sum + GROUPS.outliers[group], 0);
+}
+
+function qualityOf(rows, about) {
+  const consensus = rows.filter(isCluster).map((row) => CLUSTERS.consensus[row]);
+  const parts = [];
+  if (consensus.length) parts.push(`consensus from ${Math.min(...consensus).toFixed(2)}`);
+  if (about.expected !== null && tried === null) parts.push(`expected IoU ${about.expected.toFixed(2)}`);
+  return parts.join(", ");
+}
+
+function badgesOf(rows, about) {
+  const groups = new Set(rows.map((row) => CLUSTERS.group[row])).size, without = rows.filter((row) => !isCluster(row)).length;
+  const more = tried === null && about.needed !== null ? about.needed - about.classifications : 0;
+  return [
+    without === 0 ? "" : without === groups ? "nobody agrees" : `${without} of ${several(groups, "group")} without a cluster`,
+    more > 0 ? `needs ${formatNumber(more)} more ${more === 1 ? "volunteer" : "volunteers"}` : "",
+  ].filter(Boolean);
+}
+
+const thumbnailsInView = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting && !target.firstChild) target.append(thumbnailOf(target.rows));
+      if (!isIntersecting && !onPaper) target.replaceChildren();
+    }
+  },
+  { rootMargin: "600px 0px" },
+);
+
+byId("more-subjects").addEventListener("click", () => {
+  allSubjects = !allSubjects;
+  showSubjects(shown);
+  if (!allSubjects) byId("subjects").scrollIntoView({ block: "nearest" });
+});
+
+function listSubjectsWithoutMarks() {
+  const listed = DATA.subjectsWithoutMarks;
+  byId("without-marks").hidden = !listed.length;
+  byId("without-marks").lastElementChild.textContent = listed.join(", ");
+}
