@@ -166,11 +166,11 @@ def test_cards_stay_where_they_are(browser: Any, example_page: Path) -> None:
     number_shown(browser)
     wait_for(lambda: js(browser, "near.size > 0"))
     top = "[...document.querySelectorAll('.card')].find((card) => card.getBoundingClientRect().bottom > 0)"
-    group, before = js(browser, f"({top}).group"), js(browser, f"({top}).getBoundingClientRect().top")
-    for eps in (0.08, 0.5):
+    anchor, before = js(browser, f"({top}).id"), js(browser, f"({top}).getBoundingClientRect().top")
+    for eps in (0.3, 0.7, 0.5):
         set_number(browser, "eps-number", eps)
-        first = f"[...document.querySelectorAll('.card')].find((card) => card.group === {group})"
-        assert js(browser, f"({first}).getBoundingClientRect().top") == pytest.approx(before, abs=2)
+        there = js(browser, "document.getElementById(arguments[0]).getBoundingClientRect().top", anchor)
+        assert there == pytest.approx(before, abs=2)
 
 
 def test_hdbscan_and_large_groups_keep_their_clusters(

@@ -13,7 +13,7 @@ import polyframe as pf
 
 @pytest.fixture(scope="module")
 def disagreement(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Subject 1: a cluster of three, an outlier. 2: two marks apart. 3: no mark. 4: a cluster of two of nine."""
+    """Subject 1: three and an outlier. 2: two marks apart. 3: no mark. 4: two marks of nine volunteers."""
     marks = [
         *((1, [square(shift, 0)]) for shift in (0, 3, 1, 50)),
         *((2, [square(shift, 0)]) for shift in (0, 50)),

@@ -38,6 +38,7 @@ function newCard(row) {
   card.id = anchor;
   card.row = row;
   card.group = CLUSTERS.group[row];
+  card.label = CLUSTERS.label[row];
   card.classList.toggle("without-cluster", !isCluster(row));
   link.href = pictures.href = `#${anchor}`;
   link.textContent = `Subject ${subject}, ${nameOf(row)}`;
@@ -107,17 +108,19 @@ function showCards(rows, { inPlace = false } = {}) {
   moreCardsSoon();
 }
 
-// The first card in the window: its group, which other settings keep, its place, and how many cards precede it.
+// The first card in the window: its group and label, its place, and how many cards precede it.
 function topCard() {
   const batch = [...near].filter((one) => one.getBoundingClientRect().bottom > 0)
     .reduce((first, one) => (!first || one.compareDocumentPosition(first) & Node.DOCUMENT_POSITION_FOLLOWING ? one : first), null);
   const card = batch?.cards.find((one) => one.getBoundingClientRect().bottom > 0);
-  return card ? { group: card.group, top: card.getBoundingClientRect().top, before: shown.indexOf(card.row) } : null;
+  return card ? { group: card.group, label: card.label, top: card.getBoundingClientRect().top, before: shown.indexOf(card.row) } : null;
 }
 
-function showAgain({ group, top, before }) {
+function showAgain({ group, label, top, before }) {
   cardsUpTo(before + FIRST);
-  const place = shown.findIndex((row) => CLUSTERS.group[row] === group);
+  const isOfGroup = (row) => CLUSTERS.group[row] === group;
+  const same = shown.findIndex((row) => isOfGroup(row) && CLUSTERS.label[row] === label);
+  const place = same < 0 ? shown.findIndex(isOfGroup) : same;
   if (place < 0) return;
   cardsUpTo(place + FIRST);
   const card = cardOf(shown[place]);

@@ -74,11 +74,25 @@ function chosenRows({ least, most, fewest, largest, support, expected, tool, beg
   return chosen;
 }
 
-// While settings are tried, groups stay where they are, so that a card does not run away from who looks at it.
-function keepingPlaces(rows, groups) {
-  const places = new Map(groups.map((group, place) => [group, place]));
-  const placeOf = (row) => places.get(CLUSTERS.group[row]) ?? places.size;
-  return rows.sort((a, b) => placeOf(a) - placeOf(b) || a - b);
+// While settings are tried, clusters stay where they are, so that a card does not run away from who looks at it; a new
+// cluster follows the others of its group. `places` are those of the clusters of each group, by label.
+function keepingPlaces(rows, places) {
+  const placeOfRow = rows.map((row) => {
+    const ofGroup = places.get(CLUSTERS.group[row]);
+    return ofGroup?.get(CLUSTERS.label[row]) ?? ofGroup?.get("last") ?? Infinity;
+  });
+  const order = [...rows.keys()].sort((a, b) => (placeOfRow[a] === placeOfRow[b] ? a - b : placeOfRow[a] - placeOfRow[b]));
+  return order.map((k) => rows[k]);
+}
+
+function placesOf(rows) {
+  const places = new Map();
+  rows.forEach((row, place) => {
+    const group = CLUSTERS.group[row];
+    if (!places.has(group)) places.set(group, new Map());
+    places.get(group).set(CLUSTERS.label[row], place).set("last", place + 0.5);
+  });
+  return places;
 }
 
 // The filters as a sentence, for paper, where the fields are hidden.
@@ -98,8 +112,8 @@ function criteria({ least, most, fewest, largest, support, expected, tool, begin
   return tried === null ? sorted : `${sorted} Tried: ${settingsSentence()}, not the settings of the output.`;
 }
 
-// The groups of the cards, in the order in which they were sorted last.
-let sortedGroups = [];
+// Where the clusters were when they were sorted last.
+let sortedPlaces = new Map();
 
 function apply({ inPlace = false } = {}) {
   waiting = 0;
@@ -107,11 +121,12 @@ function apply({ inPlace = false } = {}) {
     document.querySelector(`output[for=${id}]`).textContent = Number(byId(id).value).toFixed(2);
   }
   const filters = chosenFilters();
-  const chosen = chosenRows(filters);
-  if (inPlace) keepingPlaces(chosen, sortedGroups);
-  else {
+  let chosen = chosenRows(filters);
+  if (inPlace) {
+    chosen = keepingPlaces(chosen, sortedPlaces);
+  } else {
     chosen.sort(ORDERS[byId("order").value]);
-    sortedGroups = [...new Set([...chosen].reverse().map((row) => CLUSTERS.group[row]))].reverse();
+    sortedPlaces = placesOf(chosen);
   }
   byId("count").textContent = countSentence(chosen);
   byId("criteria").textContent = criteria(filters);
