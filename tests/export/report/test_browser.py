@@ -159,7 +159,7 @@ def test_the_keyboard_is_enough(browser: Any, example_page: Path) -> None:
 
     open_page(browser, example_page)
     reached: list[str] = []
-    for _ in range(40):
+    for _ in range(80):
         keys(browser, Keys.TAB)
         outlined = js(browser, "getComputedStyle(document.activeElement).outlineStyle")
         assert outlined not in ("none", "")
@@ -341,7 +341,7 @@ def test_an_output_without_clusters(browser: Any, tmp_path: Path) -> None:
     card = browser.find_element("css selector", ".card")
     assert "Subject 1, no cluster" in card.text
     assert "1 mark of 1 classification, none in a cluster" in card.text
-    assert len(wait_for(lambda: card.find_elements("css selector", ".outlier path"))) == 1
+    assert len(wait_for(lambda: card.find_elements("css selector", "svg:first-child .outlier path"))) == 1
     card.find_element("css selector", "h3 a").click()
     assert "Group in the tables" in browser.find_element("id", "details").text
     empty = tmp_path / "empty.csv"

@@ -123,12 +123,13 @@ function showAgain({ group, label, top, before }) {
   const place = same < 0 ? shown.findIndex(isOfGroup) : same;
   if (place < 0) return;
   cardsUpTo(place + FIRST);
-  const card = cardOf(shown[place]);
-  scrollBy(0, card.getBoundingClientRect().top - top);
+  const card = cardOf(shown[place]), moveBack = () => scrollBy(0, card.getBoundingClientRect().top - top);
+  moveBack();
   // At once, so that they do not flicker.
   const inWindow = ({ top: from, bottom: to }) => to > 0 && from < innerHeight;
   const batches = [...byId("cards").children].filter((batch) => inWindow(batch.getBoundingClientRect()));
   for (const batch of batches) batch.cards.forEach(drawPictures);
+  moveBack();
 }
 
 function moreCards() {
