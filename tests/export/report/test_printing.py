@@ -52,7 +52,8 @@ def printed(browser: Any, pdf_python: str) -> Printed:
     """Return a function that prints the open page, and returns the PDF and the text of each of its pages."""
 
     def function() -> tuple[bytes, list[str]]:
-        pdf = base64.b64decode(browser.print_page())
+        # Not `print_page`, which fails on a busy machine: it waits no longer than 10 seconds.
+        pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
         done = subprocess.run([pdf_python, "-c", READ_PAGES], input=pdf, capture_output=True, check=True)
         # Chromium writes some pairs of letters as one.
         return pdf, [unicodedata.normalize("NFKC", page) for page in json.loads(done.stdout)]

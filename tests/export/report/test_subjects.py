@@ -59,12 +59,15 @@ def test_two_of_two_do_not_look_like_all_of_nine(browser: Any, disagreement: Pat
     wait_for(lambda: len(browser.find_elements("css selector", ".card .heat path")) == 5)
     levels = js(
         browser,
-        """[...document.querySelectorAll(".card .heat path")].map((path) =>
-        [path.getAttribute("data-level"), path.textContent, path.getAttribute("fill")])""",
+        """[...document.querySelectorAll(".card .heat path")].map((path) => {
+          path.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+          return [path.textContent, path.getAttribute("fill")];
+        })""",
     )
     # Subject 4: two of nine classifications; subject 1: three of four.
-    ((_, _, of_nine),) = [level for level in levels if level[1] == "at least 2 marks, of 9 classifications"]
-    ((_, _, of_four),) = [level for level in levels if level[1] == "at least 3 marks, of 4 classifications"]
+    colours = dict(levels)
+    of_nine = colours["at least 2 marks, of 9 classifications"]
+    of_four = colours["at least 3 marks, of 4 classifications"]
     lightness = [sum(map(int, colour[4:-1].split(","))) for colour in (of_nine, of_four)]
     assert lightness[0] < lightness[1]
 

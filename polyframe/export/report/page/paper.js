@@ -6,7 +6,7 @@ let controlsWereOpen = true;
 // Links lead nowhere on paper, and Chromium would search the place of every target on every page, which takes most
 // of the time if there are thousands.
 function renameAttribute(name, other) {
-  for (const link of byId("cards").querySelectorAll(`a[${name}]`)) {
+  for (const link of document.querySelectorAll(`a[${name}]`)) {
     link.setAttribute(other, link.getAttribute(name));
     link.removeAttribute(name);
   }

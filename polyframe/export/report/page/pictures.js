@@ -156,8 +156,12 @@ function drawContours(svg, row) {
   const heat = draw("g", { class: "heat" }, svg);
   const numbers = CLUSTERS.levelNumbers[row], of = GROUPS.classifications[CLUSTERS.group[row]];
   CLUSTERS.levels[row].forEach((path, k) => {
-    const level = draw("path", { d: path, fill: heatColour(numbers[k] / of), "data-level": numbers[k] }, heat);
-    draw("title", {}, level).textContent = `at least ${several(numbers[k], "mark")}, of ${several(of, "classification")}`;
+    draw("path", { d: path, fill: heatColour(numbers[k] / of), "data-level": numbers[k] }, heat);
+  });
+  // Only when they are needed: titles of all levels would make printing slow.
+  heat.addEventListener("pointerover", ({ target }) => {
+    const level = Number(target.dataset.level);
+    if (!target.firstChild) draw("title", {}, target).textContent = `at least ${several(level, "mark")}, of ${several(of, "classification")}`;
   });
 }
 

@@ -13,7 +13,8 @@ function showSubjects(rows) {
   if (byId("order").value === "worst" && tried === null) subjectsShown.sort((a, b) => agreesOnSome(a) - agreesOnSome(b));
   byId("subjects").hidden = onlySubject !== null;
   const all = Object.keys(DATA.subjects).length;
-  byId("subjects-count").textContent = `${formatNumber(subjectsShown.length)} of ${several(all, "subject")} shown`;
+  const rest = subjectsShown.length > FIRST_SUBJECTS && !allSubjects ? `; the first ${FIRST_SUBJECTS} are shown` : "";
+  byId("subjects-count").textContent = `${formatNumber(subjectsShown.length)} of ${several(all, "subject")}${rest}`;
   const list = subjectsShown.slice(0, allSubjects ? Infinity : FIRST_SUBJECTS);
   thumbnailsInView.disconnect();
   byId("subject-cards").replaceChildren(...list.map(newSubjectCard));
