@@ -44,7 +44,7 @@ def checksum_query(source: str, table: Table, row_hash: str) -> str:
     subject = f"coalesce({SUBJECT}, {_LOWEST})" if has_subjects(table) else str(_LOWEST)
     # By subject first, so that the join has few rows.
     return (
-        "SELECT number, sum(n)::BIGINT, sum(hashes)::VARCHAR FROM ("
+        "SELECT number, sum(n)::BIGINT, coalesce(sum(hashes), 0)::VARCHAR FROM ("
         f"SELECT {subject} AS subject, count(*) AS n, sum({row_hash}) AS hashes FROM {source} GROUP BY ALL"
         f") ASOF JOIN {RANGES} ON subject >= first WHERE following IS NULL OR subject < following "
         "GROUP BY number"
