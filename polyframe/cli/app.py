@@ -8,20 +8,24 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import click
 
 from polyframe import __version__
 from polyframe.cli import completion
-from polyframe.cli.console import ProgressBar, print_error
+from polyframe.cli.console import print_error
+from polyframe.cli.demo_command import demo
 from polyframe.cli.help import Group, error_message
 from polyframe.cli.input_commands import config, synth
 from polyframe.cli.invocation import begin
 from polyframe.cli.load_command import load
+from polyframe.cli.next_steps import first_steps
 from polyframe.cli.output_commands import export, report, status, vacuum, validate
 from polyframe.cli.pipeline_commands import contours, extract, reduce, run
 from polyframe.cli.plot_command import plot
+from polyframe.cli.progress import ProgressBar
 from polyframe.cli.score_command import score
 from polyframe.cli.signals import StoppedError, exit_now, stop_on_signal
 from polyframe.cli.tune_command import tune
@@ -35,10 +39,12 @@ _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 
 _HELP: Final = """Consensus polygons and agreement contours from the drawings of Zooniverse volunteers.
 
 \b
-Try it in a checkout:
+Try it with an example project, up to the report:
+  polyframe demo demo
+In a checkout:
   polyframe run data/classifications.csv -c data/config.yaml -o out
   polyframe status out
-Or with a synthetic export:
+With a synthetic export:
   polyframe synth toy
   polyframe run toy/classifications.csv -o toy-out
 
@@ -52,7 +58,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_set: bool
         ctx.exit()
 
 
-@click.group(cls=Group, help=_HELP, context_settings=_SETTINGS)
+@click.group(cls=Group, help=_HELP, context_settings=_SETTINGS, invoke_without_command=True)
 @click.option(
     "--version",
     is_flag=True,
@@ -61,10 +67,15 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_set: bool
     callback=_print_version,
     help="Show the version and the installed engines, then exit.",
 )
-def cli() -> None:
-    """Group the commands."""
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Group the commands; without one, say how to begin."""
+    if ctx.invoked_subcommand is None:
+        for line in first_steps(Path()):
+            click.echo(line)
 
 
+cli.add("Begin", demo)
 cli.add("Prepare", config, synth)
 cli.add("Make tables", run, extract, reduce, contours)
 cli.add("Inspect", status, validate, vacuum, plot, report, tune, score, volunteers, subjects)
@@ -85,8 +96,6 @@ def main() -> None:
         _remove_temporary_files()
         number = error.number if isinstance(error, StoppedError) else signal.SIGINT
         exit_now(number, lambda code: print_error(_stop_message(), code))
-    except click.exceptions.NoArgsIsHelpError as error:
-        _end(error.show, error.exit_code)
     except click.ClickException as error:
         _fail(error_message(error), error.exit_code)
     except UsageError as error:

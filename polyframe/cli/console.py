@@ -1,26 +1,21 @@
-"""Print notes, progress, results and errors."""
+"""Print notes, results and errors."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from polyframe import __version__
 from polyframe.cli.invocation import current
-from polyframe.cli.log_lines import is_terminal, log_format, print_line
+from polyframe.cli.log_lines import print_line
+from polyframe.cli.next_steps import steps_after_run
+from polyframe.cli.parameter_types import given_storage_options
 from polyframe.core.errors import one_line
 from polyframe.core.notes import Information
 
 if TYPE_CHECKING:
     from polyframe.api import Loaded, Summary, Vacuumed
-
-#: Progress in a log: at most one line in this many seconds, and for this share of the work; but a line after
-#: the longest silence, as a sign of life.
-_SECONDS: Final = 30.0
-_SHARE: Final = 0.1
-_LONGEST_SILENCE: Final = 600.0
 
 
 def say(quiet: bool) -> Callable[[str], None]:
@@ -40,63 +35,23 @@ def say(quiet: bool) -> Callable[[str], None]:
     return say
 
 
-class ProgressBar:
-    """Progress on standard error: a bar if that is a terminal, otherwise lines of the log.
-
-    `--progress off` shows nothing, nor does `--quiet`, unless it comes with `--progress on`.
-    """
-
-    #: Processed rows and rows to process of the current run; None for other work.
-    rows: ClassVar[tuple[int, int] | None] = None
-
-    def __init__(self, quiet: bool, label: str = "rows", clock: Callable[[], float] = time.monotonic) -> None:
-        self.label = label
-        self.shown = current().progress == "on" or (current().progress == "auto" and not quiet)
-        self.bar: Any = None
-        self._clock = clock
-        #: The time and the share of the work when the last line was printed.
-        self._last = (clock(), 0.0)
-        ProgressBar.rows = (0, 0) if label == "rows" else None
-
-    def __enter__(self) -> "ProgressBar":
-        return self
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show that `done` of `total` rows, or other steps, are finished."""
-        if self.label == "rows":
-            ProgressBar.rows = (done, total)
-        if not self.shown:
-            return
-        if log_format() is not None or not is_terminal():
-            self._log(done, total)
-            return
-        if self.bar is None:
-            self.bar = click.progressbar(length=total, label=self.label, file=sys.stderr)
-            self.bar.__enter__()
-        self.bar.update(done - self.bar.pos)
-
-    def _log(self, done: int, total: int) -> None:
-        now, share = self._clock(), done / max(total, 1)
-        since, step = now - self._last[0], share - self._last[1]
-        is_next = step >= _SHARE - 1e-9 or (step > 0 and done == total)
-        if current().progress != "on":
-            is_next = since >= _SECONDS and (is_next or since >= _LONGEST_SILENCE)
-        if is_next:
-            self._last = (now, share)
-            message = f"{self.label}: {done:,} of {total:,} finished ({100 * done // max(total, 1)} %)"
-            print_line("INFO", message, done=done, total=total)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.__exit__(None, None, None)
-
-
 def print_result(result: "Summary | Loaded | Vacuumed", quiet: bool, as_json: bool) -> None:
     """Print the result of a command as text; with `as_json`, all of its attributes, see `print_object`."""
     if as_json:
         print_object(result.to_dict())
     elif not quiet:
         click.echo(result)
+
+
+def print_summary(summary: "Summary", quiet: bool, as_json: bool) -> None:
+    """Print what a run has made, what it rejected and why, and, except for programs, what to do next."""
+    print_result(summary, quiet, as_json)
+    if quiet or as_json:
+        return
+    stores = given_storage_options(click.get_current_context())
+    click.echo()
+    for step in steps_after_run(summary.output, summary.stages, stores):
+        click.echo("\n".join(step.lines()))
 
 
 def print_object(result: Mapping[str, Any], exit_code: int = 0) -> None:

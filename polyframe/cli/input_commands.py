@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from polyframe.cli.completion import folders
-from polyframe.cli.console import ProgressBar, say
+from polyframe.cli.console import say
 from polyframe.cli.help import command
 from polyframe.cli.options import Function, log_format_option, progress_option, quiet_option, storage_option
 from polyframe.cli.parameter_types import LOCAL_PATH, PATH_OR_ADDRESS
+from polyframe.cli.progress import ProgressBar
 from polyframe.core.plurals import plural
 from polyframe.synthetic.synth_options import SynthOptions
 

@@ -2,7 +2,7 @@
 
 import click
 
-from polyframe.cli.console import ProgressBar, print_result, say
+from polyframe.cli.console import print_result, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     json_option,
@@ -13,6 +13,7 @@ from polyframe.cli.options import (
     storage_option,
 )
 from polyframe.cli.parameter_types import given_storage_options
+from polyframe.cli.progress import ProgressBar
 from polyframe.core.addresses import Place
 from polyframe.export.load.target_kinds import EXAMPLES
 

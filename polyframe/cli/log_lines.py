@@ -1,6 +1,7 @@
 """Print lines on standard error: for people on a terminal, elsewhere as log lines with time and level."""
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -10,6 +11,9 @@ from polyframe.cli.invocation import LogFormat, current
 from polyframe.core.errors import one_line
 
 Level = Literal["INFO", "WARNING", "ERROR"]
+
+#: Called before each line, to erase the progress that a terminal shows.
+before_lines: Callable[[], None] | None = None
 
 _PREFIXES: Final = {"INFO": "polyframe: ", "WARNING": "polyframe: ", "ERROR": "polyframe: error: "}
 
@@ -48,4 +52,6 @@ def print_line(level: Level, message: str, **numbers: int) -> None:
         text = json.dumps({"time": time, "level": level, "message": text, **numbers})
     else:
         text = f"{time} {level} {text}"
+    if before_lines is not None:
+        before_lines()
     click.echo(text, err=True)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from polyframe.cli.completion import folders
-from polyframe.cli.console import ProgressBar, print_result, say
+from polyframe.cli.console import print_summary, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     DEFAULT_OF_OUT,
@@ -25,6 +25,7 @@ from polyframe.cli.options import (
     tables_option,
 )
 from polyframe.cli.parameter_types import PATH_OR_ADDRESS, PLACE
+from polyframe.cli.progress import ProgressBar
 from polyframe.core.addresses import Place
 from polyframe.core.errors import UsageError
 
@@ -75,7 +76,7 @@ def run(
             progress=progress,
             **drop_unset(options),
         )
-    print_result(summary, quiet, as_json)
+    print_summary(summary, quiet, as_json)
 
 
 @command(
@@ -115,7 +116,7 @@ def extract(
             progress=progress,
             **drop_unset(options),
         )
-    print_result(summary, quiet, as_json)
+    print_summary(summary, quiet, as_json)
 
 
 @command(
@@ -168,7 +169,7 @@ def reduce(
             progress=progress,
             **drop_unset(options),
         )
-    print_result(summary, quiet, as_json)
+    print_summary(summary, quiet, as_json)
 
 
 @command(
@@ -201,4 +202,4 @@ def contours(
             progress=progress,
             **drop_unset(options),
         )
-    print_result(summary, quiet, as_json)
+    print_summary(summary, quiet, as_json)

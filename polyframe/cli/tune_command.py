@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from polyframe.cli import completion
-from polyframe.cli.console import ProgressBar, say
+from polyframe.cli.console import say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     DEFAULT_OF_OUT,
@@ -22,6 +22,7 @@ from polyframe.cli.options import (
     storage_option,
 )
 from polyframe.cli.parameter_types import GOLD_OUTLINES, LOCAL_PATH
+from polyframe.cli.progress import ProgressBar
 from polyframe.core.addresses import Address, Place
 from polyframe.core.local_paths import file_ending, name_of_place
 

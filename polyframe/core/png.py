@@ -15,6 +15,8 @@ _GREY: Final = 0
 _COLOURS: Final = 2
 #: Filter type: each line is stored as its bytewise difference from the line above.
 _UP: Final = 2
+#: Of the compression: the best one, 9, takes ten times as long and saves an eighth of the bytes.
+_LEVEL: Final = 6
 
 
 def png(picture: NDArray[Any]) -> bytes:
@@ -38,7 +40,7 @@ def png(picture: NDArray[Any]) -> bytes:
     lines[1:, 1:] -= flat[:-1]
     kind = _GREY if picture.ndim == 2 else _COLOURS
     header = struct.pack(">IIBBBBB", width, height, 8 * picture.itemsize, kind, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), _LEVEL)), (b"IEND", b""))
     return _SIGNATURE + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         for name, body in chunks

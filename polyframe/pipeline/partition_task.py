@@ -85,6 +85,11 @@ class PartitionResult:
     partition: Partition
     stages: Mapping[str, StageRecord] = field(default_factory=dict)
 
+    @property
+    def marks(self) -> int:
+        """The marks of the partition: those of the classifications, or of the extractions in an output."""
+        return max((record.counts.marks for record in self.stages.values()), default=0)
+
 
 def process_partition(task: PartitionTask) -> PartitionResult:
     """Run the stages of one partition and write its part files."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from polyframe.core.callbacks import Progress, Say
+from polyframe.core.callbacks import DetailedProgress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.plurals import agreeing, counted
 from polyframe.pipeline.executors.executor import Executor, Result, Task, WorkerLost, run_tasks
@@ -19,7 +19,7 @@ def process_partitions(
     executor: Executor,
     split: Split,
     say: Say,
-    progress: Progress,
+    progress: DetailedProgress,
 ) -> list[PartitionResult]:
     """Process partitions; if that ends early, a note of the error says what is kept.
 
@@ -31,8 +31,8 @@ def process_partitions(
         Returns the task of a partition; for a cluster, it is called shortly before the task is sent.
     executor, split, say
         As for `process`.
-    progress : callable
-        Receives the numbers of rows processed and to process.
+    progress : DetailedProgress
+        Receives the numbers of rows processed and to process, and of marks processed.
     """
     results: list[PartitionResult] = []
     done, rows = 0, sum(partition.rows for partition in partitions)
@@ -41,6 +41,7 @@ def process_partitions(
         for result in process(map(task_of, partitions), executor, split, say):
             results.append(result)
             done += result.partition.rows
+            progress.add_marks(result.marks)
             progress(done, rows)
     except (PolyframeError, OSError, KeyboardInterrupt) as error:
         if results:

@@ -24,7 +24,7 @@ from polyframe.consensus.exclusion import (
 from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
 from polyframe.consensus.membership_figures import not_estimated_notes
 from polyframe.core.addresses import Place
-from polyframe.core.callbacks import Progress, Say
+from polyframe.core.callbacks import Progress, Say, detailed
 from polyframe.core.clusters import Cluster
 from polyframe.core.errors import PolyframeError
 from polyframe.core.memory import peak_memory_bytes
@@ -133,7 +133,7 @@ def run_export(
     PolyframeError
         If the export cannot be used or the output cannot be written; earlier output is not changed.
     """
-    started, output = time.monotonic(), Output(place)
+    started, output, progress = time.monotonic(), Output(place), detailed(progress)
     key = volunteers_key(settings)
     key_digest = digest_of_key(key)
     names = digests_by_name(settings)
@@ -159,6 +159,7 @@ def run_export(
             say(f"{manifest_place(output, numbers[-1])}: cannot be read; {chosen}")
         on_workers = RowsOnWorkers(executor, settings.visitors, say)
         count = on_workers.count if cluster is not None else lambda _: None
+        progress.begin("reading the export")
         export = with_engine(scan_export(sources, work.sources, settings, say, previous, count))
         before = newest_manifest(output)
         partitions = planned_partitions(export, before)
@@ -168,6 +169,7 @@ def run_export(
         current = current_records(spec, partitions)
         drawings = drawings_of_export(export)
         wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, drawings, say))
+        progress.begin("sorting the rows")
         try:
             files_of_rows = RowFiles(FolderObjects(work.rows))
             if cluster is not None and output.folder is None:
@@ -195,6 +197,7 @@ def run_export(
 
         wait_for_compiled()
         results = process_partitions(todo, task_of, executor, split, say, progress)
+        progress.begin("publishing the tables")
         all_settings, others = kept_stages(spec, partitions, before, explicit)
         records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
@@ -326,7 +329,7 @@ def run_extractions(
     PolyframeError
         If the directory contains no extractions.
     """
-    started, output = time.monotonic(), Output(place)
+    started, output, progress = time.monotonic(), Output(place), detailed(progress)
     read_manifest(output)
     check_volunteers_known(settings, output)
     names = digests_by_name(settings)

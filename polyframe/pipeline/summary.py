@@ -7,7 +7,8 @@ from polyframe import __version__
 from polyframe.core.addresses import Place
 from polyframe.core.estimation import unsure_lines
 from polyframe.core.plurals import counted, plural
-from polyframe.core.reprs import html_repr, listed_counts, text_repr
+from polyframe.core.reasons import REASONS
+from polyframe.core.reprs import html_repr, text_repr
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.store.run_counts import Accounting
 
@@ -97,6 +98,7 @@ def summary_lines(summary: Summary) -> list[str]:
     """Return the lines that say where every row and mark went, and how long the run took."""
     return [
         *counts_lines(summary.accounting, clustered=summary.stages != ("extract",)),
+        *rejects_lines(summary.accounting),
         _partitions_line(summary),
         f"{summary.seconds:.1f} s, tables in {summary.output}",
     ]
@@ -127,8 +129,20 @@ def counts_lines(counts: Accounting, *, clustered: bool = True) -> list[str]:
         lines += _repeats_lines(counts)
         if counts.rows_excluded:
             lines.append(f"classifications excluded {counts.rows_excluded}")
-    if counts.reasons:
-        lines.append(f"rejected, see the table rejects: {listed_counts(counts.reasons.items())}")
+    return lines
+
+
+def rejects_lines(counts: Accounting) -> list[str]:
+    """Return the lines that say in words what was rejected and why, the most frequent reason first."""
+    if not counts.reasons:
+        return []
+    of_code = {reason.code: reason for reason in REASONS}
+    lines = ["rejected, see the table rejects:"]
+    for code, number in sorted(counts.reasons.items(), key=lambda item: (-item[1], item[0])):
+        reason = of_code[code]
+        what = counted(number, "row" if reason.whole_row else "mark")
+        meaning = reason.meaning.replace("`", "")
+        lines.append(f"  {what}: {meaning} ({code})")
     return lines
 
 

@@ -155,6 +155,15 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tools: list[str] | msgspec.UnsetType = msgspec.UNSET
     excluded_digests: list[str] | msgspec.UnsetType = msgspec.UNSET
 
+    @property
+    def marks(self) -> int:
+        """Marks seen by an extraction, or else those with an outcome in a later stage."""
+        outcomes = ("rejected", "not_selected", "set_aside", "excluded", "clustered", "outliers")
+        counted = [getattr(self, f"marks_{name}") for name in outcomes]
+        if self.marks_seen is not msgspec.UNSET:
+            counted = [self.marks_seen]
+        return sum(count for count in counted if count is not msgspec.UNSET)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what was counted as plain JSON values."""
         counts: dict[str, Any] = msgspec.to_builtins(self)

@@ -17,6 +17,8 @@ from polyframe.synthetic.synthetic_export import make_directory, replacing
 
 Image = NDArray[np.uint8]
 
+#: The glow around objects fades within fewer pixels.
+_GLOW: Final = 10.0
 _DEEP: Final = np.array([14.0, 26.0, 44.0])
 _LIGHT: Final = np.array([40.0, 74.0, 96.0])
 _CELLS: Final = np.array([[96.0, 190.0, 140.0], [80.0, 170.0, 190.0], [150.0, 196.0, 110.0]])
@@ -54,8 +56,11 @@ def subject_image(options: SynthOptions, subject_id: int, frame: int = 0) -> Ima
     picture = _background(bits, x, y)
     for i in np.flatnonzero(scene.frame == frame).tolist():
         chance = uniform(bits, 4).tolist()
-        dx, dy = x - scene.centre[i, 0], y - scene.centre[i, 1]
-        (_draw_cell if scene.kind[i] == CELL else _draw_crystal)(picture, scene, i, dx, dy, chance)
+        is_cell = scene.kind[i] == CELL
+        # Only the part that the object can change, which is a few percent of the image.
+        part = _square(scene.centre[i], _reach_of_cell(scene, i) if is_cell else _reach_of_crystal(scene, i))
+        dx, dy = x[part] - scene.centre[i, 0], y[part] - scene.centre[i, 1]
+        (_draw_cell if is_cell else _draw_crystal)(picture[part], scene, i, dx, dy, chance)
     # Few distinct colours make small files.
     return (np.rint(np.clip(picture, 0, 255) / 4) * 4).clip(0, 255).astype(np.uint8)
 
@@ -78,6 +83,26 @@ def _background(bits: np.random.PCG64, x: Floats, y: Floats) -> Floats:
 
 def _blend(picture: Floats, cover: Floats, colour: Floats) -> None:
     picture += cover[:, :, None] * (colour - picture)
+
+
+def _square(centre: Floats, reach: float) -> tuple[slice, slice]:
+    """Return the rows and columns of the pixels around a centre."""
+    (left, top), (right, bottom) = np.floor(centre - reach).clip(0), np.ceil(centre + reach).clip(0)
+    return slice(int(top), int(bottom)), slice(int(left), int(right))
+
+
+def _reach_of_cell(scene: Scene, i: int) -> float:
+    """Return the largest distance from the centre of a cell at which it changes the image."""
+    angles = np.arange(TURN)
+    return float((scene.radius[i] * radius_at(scene.shape[i], cosine(angles), sine(angles))).max()) + _GLOW
+
+
+def _reach_of_crystal(scene: Scene, i: int) -> float:
+    """Return the same for a crystal, whose facets are extended beyond their edges by the glow."""
+    corners = scene.corners[i]
+    edges = np.roll(corners, -1, axis=0) - corners
+    heights = (corners[:, 0] * edges[:, 1] - corners[:, 1] * edges[:, 0]) / np.hypot(*edges.T)
+    return float(np.hypot(*corners.T).max() * (1 + _GLOW / heights.min()))
 
 
 def _draw_cell(picture: Floats, scene: Scene, i: int, dx: Floats, dy: Floats, chance: list[float]) -> None:

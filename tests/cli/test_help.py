@@ -65,8 +65,8 @@ def test_the_examples_of_the_main_help_work(
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
     steps = shown(polyframe("--help").out)
-    assert steps[0] == FIRST
-    assert len(steps) == 4
+    assert steps[:2] == ["polyframe demo demo", FIRST]
+    assert len(steps) == 5
     for step in steps:
         done = polyframe(*shlex.split(step)[1:])
         assert done.code == 0, (step, done.err)
@@ -135,7 +135,7 @@ def test_a_long_example_is_wrapped_before_a_flag() -> None:
     ("arguments", "message"),
     [
         (["reduec", "out"], "no command 'reduec'; did you mean 'reduce'?"),
-        (["xyzzy"], "no command 'xyzzy'; known: config, synth, run"),
+        (["xyzzy"], "no command 'xyzzy'; known: demo, config, synth, run"),
         (["run"], f"Missing argument 'CLASSIFICATIONS...'; for example: {FIRST}"),
         (["run", "a.csv"], f"Missing option '-o' / '--output'; for example: {FIRST}"),
         (["status"], "Missing argument 'OUT'; for example: polyframe status out"),
@@ -159,9 +159,3 @@ def test_the_message_of_a_wrong_call_names_the_next_step(
     assert done.err.startswith("polyframe: error: ")
     assert len(done.err.splitlines()) == 1
     assert message in re.sub(r"\s+", " ", done.err)
-
-
-def test_without_a_command_the_help_is_printed(polyframe: Call) -> None:
-    done = polyframe()
-    assert done.code == 2
-    assert "Try it in a checkout" in done.err

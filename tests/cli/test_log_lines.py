@@ -12,7 +12,7 @@ from exports import ROOT
 from terminal import on_terminal
 
 from polyframe.cli import invocation
-from polyframe.cli.console import ProgressBar, say
+from polyframe.cli.console import say
 from polyframe.core.notes import Information
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -35,9 +35,12 @@ def test_notes_are_lines_with_time_and_level(small_export: Path, tmp_path: Path)
     lines = done.stderr.splitlines()
     assert [re.fullmatch(rf"{TIME} (INFO|WARNING) (.*)", line)[2] for line in lines] == [  # type: ignore[index]
         "from the environment: POLYFRAME_EPS=0.4",
+        "reading the export",
         "workflow 7 (Outline) with 10 rows, the only one in the export",
         "version 3.1",
-        "rows: 10 of 10 finished (100 %)",
+        "sorting the rows",
+        "rows: 10 of 10 finished (100 %), 10 marks",
+        "publishing the tables",
     ]
     assert done.stdout.startswith("rows read 10")
 
@@ -48,9 +51,18 @@ def test_log_lines_as_json(small_export: Path, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert all(re.fullmatch(TIME, line.pop("time")) for line in lines)
     assert lines == [
+        {"level": "INFO", "message": "reading the export"},
         {"level": "INFO", "message": "workflow 7 (Outline) with 10 rows, the only one in the export"},
         {"level": "INFO", "message": "version 3.1"},
-        {"level": "INFO", "message": "rows: 10 of 10 finished (100 %)", "done": 10, "total": 10},
+        {"level": "INFO", "message": "sorting the rows"},
+        {
+            "level": "INFO",
+            "message": "rows: 10 of 10 finished (100 %), 10 marks",
+            "done": 10,
+            "total": 10,
+            "marks": 10,
+        },
+        {"level": "INFO", "message": "publishing the tables"},
     ]
     for call in (["run", "none.csv", "-o", out], ["run", "--nonsense"], ["status", tmp_path / "none"]):
         (line,) = run(*call, POLYFRAME_LOG_FORMAT="json").stderr.splitlines()
@@ -65,53 +77,24 @@ def test_log_lines_as_json(small_export: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
 def test_a_terminal_shows_plain_lines_and_a_bar(small_export: Path, tmp_path: Path) -> None:
     call = ("run", small_export, "-o", tmp_path / "out")
-    code, text = on_terminal(*call)
+    code, text = on_terminal(*call, "--progress", "on")
     assert code == 0
-    assert text.startswith("polyframe: workflow 7 (Outline) with 10 rows, the only one in the export\n")
-    assert "rows" in text
-    assert "100%" in text
+    notes = (
+        "polyframe: workflow 7 (Outline) with 10 rows, the only one in the export\npolyframe: version 3.1\n"
+    )
+    # Notes are lines of their own; the progress before them is erased.
+    steps = [shown.strip() for shown in re.split(r"[\r\n]+", text.replace(notes, ""))]
+    assert notes in text
+    assert next(filter(None, steps)) == "starting"
+    assert "rows read 10 = 0 filtered out + 0 rejected + 10 used" in steps
     assert not re.search(TIME, text)
     _, text = on_terminal(*call, "--force", "--progress", "off")
-    assert "100%" not in text
+    assert "\r" not in text
     _, text = on_terminal(*call, "--force", "--log-format", "text", "--progress", "on")
-    assert re.search(rf"^{TIME} INFO rows: 10 of 10 finished \(100 %\)$", text, re.MULTILINE)
+    assert re.search(rf"^{TIME} INFO rows: 10 of 10 finished \(100 %\), 10 marks$", text, re.MULTILINE)
     code, text = on_terminal("run", "none.csv", "-o", tmp_path / "other")
     assert (code, text.partition("; ")[0].startswith("polyframe: error: none.csv: no such file")) == (1, True)
     assert len(text.splitlines()) == 1
-
-
-def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    return re.findall(r"INFO (.*)", capsys.readouterr().err)
-
-
-def test_a_log_has_a_line_at_most_every_30_seconds_and_every_10_percent(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    invocation.begin("run", [])
-    now = 0
-    progress = ProgressBar(quiet=False, clock=lambda: now)
-    for seconds, done in ((0, 0), (29, 90), (30, 100), (59, 300), (61, 301), (95, 350), (700, 360)):
-        now = seconds
-        progress(done, 1000)
-    assert shown(capsys) == [
-        "rows: 100 of 1,000 finished (10 %)",
-        "rows: 301 of 1,000 finished (30 %)",
-        "rows: 360 of 1,000 finished (36 %)",  # the silence was longer than 10 minutes
-    ]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "quiet", "lines"),
-    [([], False, 0), (["--progress", "on"], False, 10), (["--progress=on"], True, 10), ([], True, 0)],
-)
-def test_when_progress_is_shown(
-    arguments: list[str], quiet: bool, lines: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    invocation.begin("run", arguments)
-    progress = ProgressBar(quiet)
-    for done in range(41):
-        progress(done, 40)
-    assert len(shown(capsys)) == lines
 
 
 def test_a_note_is_one_line_and_remembered_even_if_quiet(capsys: pytest.CaptureFixture[str]) -> None:

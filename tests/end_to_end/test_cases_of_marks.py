@@ -150,7 +150,7 @@ def test_outlines_without_points_are_counted(run_both: Callable[..., Results]) -
     # Seven of the ten marks in the file have no points.
     results = run_both("empty_paths")
     assert results.counts == "marks seen 10 = 7 rejected + 0 set aside as repeats + 3 clustered + 0 outliers"
-    assert "rejected, see the table rejects: path_empty 7" in results.done.out
+    assert "  7 marks: the outline of a mark has no points" in results.done.out
     assert results.reductions["clusters_count"].to_list() == [3]
     assert results.rejects["detail"].unique().to_list() == ["`pathX` and `pathY` are empty"]
 

@@ -135,7 +135,8 @@ def test_every_language_of_a_block_is_known() -> None:
 
 def test_commands_are_followed_by_their_output() -> None:
     """Their blocks are compared above."""
-    pages = ["README.md", "docs/start/first-run.md", "docs/start/exports.md"]
+    pages = ["README.md", "docs/start/first-run.md", "docs/start/first-hour.md"]
+    pages += ["docs/start/exports.md"]
     pages += [f"docs/guide/{name}.md" for name in ("clustering", "operating", "switching")]
     pages += [f"docs/recipes/{name}.md" for name in ("plots", "training-sets")]
     for name in pages:
