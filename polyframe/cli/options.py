@@ -173,6 +173,12 @@ cluster_option = click.option(
     "on this machine  [default: threads or processes of this machine]",
     shell_complete=clusters,
 )
+words_option = click.option(
+    "--workflows",
+    type=PATH_OR_ADDRESS,
+    help="workflow export (CSV), whose words for tasks, tools and answers are shown in place of their keys",
+)
+title_option = click.option("--title", help="title to show  [default: what is shown]")
 force_option = click.option(
     "--force", is_flag=True, help="rebuild everything, even parts that are up to date"
 )

@@ -20,6 +20,8 @@ from polyframe.cli.options import (
     output_argument,
     quiet_option,
     storage_option,
+    title_option,
+    words_option,
 )
 from polyframe.cli.parameter_types import DURATION, LEVEL, LOCAL_PATH, PATH_OR_ADDRESS
 from polyframe.core.addresses import Place
@@ -190,8 +192,11 @@ def export(output: Place, to: Any, path: Path, quiet: bool, **options: Any) -> N
 @click.option(
     "--classifications",
     type=PATH_OR_ADDRESS,
-    help="classification export, which records the sizes of the images",
+    help="classification export, which records the sizes of the images, the questions of tasks, and the "
+    "labels of tools if drawn with classifier 1.x",
 )
+@words_option
+@title_option
 @click.option(
     "--level",
     type=LEVEL,

@@ -10,7 +10,7 @@ import click
 from polyframe.cli.completion import folders
 from polyframe.cli.console import say
 from polyframe.cli.help import TopicOption, command
-from polyframe.cli.options import storage_option
+from polyframe.cli.options import storage_option, title_option, words_option
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS, PLACE, SUBJECT_ID
 from polyframe.core.addresses import Address, Place
 from polyframe.core.errors import UsageError
@@ -57,6 +57,14 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
 @_content_option("--frame", multiple=True, type=int, help="only this frame, from 0; repeatable")
 @_content_option("--tool", multiple=True, type=int, help="only the tool with this index; repeatable")
 @_content_option("--task", multiple=True, help="only this task, such as T0; repeatable")
+@words_option
+@click.option(
+    "--classifications",
+    type=PATH_OR_ADDRESS,
+    help="classification export, which records the questions of tasks, and the labels of tools if drawn with "
+    "classifier 1.x",
+)
+@title_option
 @_image_option("--image", type=LOCAL_PATH, help="image file of the frame")
 @_image_option(
     "--images",
@@ -80,6 +88,7 @@ def plot(
     toy: bool,
     picture: Path,
     width: int,
+    title: str | None,
     **chosen: Any,
 ) -> None:
     """Draw a subject of OUT, or the distribution of consensus over all clusters.
@@ -99,9 +108,9 @@ def plot(
         if output is None:
             figure = pictures.toy_figure(width=width)
         elif subject is None:
-            figure = pictures.overview_figure(output, width=width)
+            figure = pictures.overview_figure(output, title=title, width=width)
         else:
-            figure = _subject_figure(output, subject, width, **chosen)
+            figure = _subject_figure(output, subject, width, title, **chosen)
         pictures.save_figure(figure, picture)
 
 
@@ -127,7 +136,10 @@ def _subject_figure(
     output: Place,
     subject: int,
     width: int,
+    title: str | None,
     *,
+    workflows: Path | Address | None,
+    classifications: Path | Address | None,
     show: tuple[str, ...],
     level: str | None,
     frame: tuple[int, ...],
@@ -137,7 +149,15 @@ def _subject_figure(
 ) -> "Figure":
     from polyframe import plot as pictures
 
-    groups = pictures.read_groups(output, subject, tasks=task, frames=frame, tools=tool)
+    groups = pictures.read_groups(
+        output,
+        subject,
+        tasks=task,
+        frames=frame,
+        tools=tool,
+        workflows=workflows,
+        classifications=classifications,
+    )
     if not show and level is None:
         # Skip the heat map if OUT has no contours.
         has_contours = all(cluster.levels is not None for group in groups for cluster in group.clusters)
@@ -147,6 +167,7 @@ def _subject_figure(
         show=show,
         level=level,
         images=_images(groups, subject, **image_options),
+        title=title,
         width=width,
         say=say(quiet=False),
     )

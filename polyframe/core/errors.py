@@ -1,10 +1,11 @@
 """Define the errors that users see: one-line messages that say what is wrong and what to do."""
 
-import difflib
 import os
 import sys
 from pathlib import Path
 from typing import Final
+
+from polyframe.core.suggestions import nearest_file
 
 #: Longest value that a message shows.
 _LONGEST: Final = 80
@@ -63,11 +64,9 @@ def no_such_file(name: str | os.PathLike[str]) -> str:
         return f"{name}: the folder {path.parent} cannot be read; check its permissions"
     except OSError:
         return f"{name}: no such file: the folder {path.parent} does not exist; check the path"
-    # Ignore case, which people confuse.
-    by_lower = {name.lower(): name for name in sorted(names)}
-    near = difflib.get_close_matches(path.name.lower(), by_lower, n=1, cutoff=0.7)
-    if near:
-        return f"{name}: no such file; did you mean '{path.with_name(by_lower[near[0]])}'?"
+    near = nearest_file(path.name, names)
+    if near is not None:
+        return f"{name}: no such file; did you mean '{path.with_name(near)}'?"
     return f"{name}: no such file in {path.parent.resolve()}; check the name"
 
 

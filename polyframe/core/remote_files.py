@@ -1,7 +1,6 @@
 """Find files at addresses: a file of a web server, or the objects of a bucket that match a pattern."""
 
 import contextlib
-import difflib
 import fnmatch
 import glob
 import re
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from polyframe.core.addresses import WEB_SCHEMES, Address
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.object_stores import open_store, store_error
+from polyframe.core.suggestions import nearest_file
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -93,10 +93,10 @@ def no_such_object(address: Address) -> PolyframeError:
         return PolyframeError(f"{address}: does not exist; check the name ({error})")
     if not names:
         return PolyframeError(f"{address}: does not exist, and nothing is beside it; check the address")
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-    if near:
+    near = nearest_file(name, names)
+    if near is not None:
         return PolyframeError(
-            f"{address}: does not exist; did you mean '{bucket.joined(_joined(folder, near[0]))}'?"
+            f"{address}: does not exist; did you mean '{bucket.joined(_joined(folder, near))}'?"
         )
     return PolyframeError(f"{address}: does not exist; check the name")
 

@@ -11,8 +11,8 @@ from polyframe.core.plurals import plural
 from polyframe.export.export_options import ExportOptions
 from polyframe.panoptes.annotations.tool_labels import ToolLabels, read_tool_labels
 from polyframe.panoptes.annotations.tools import task_and_index
-from polyframe.panoptes.classifications.workflow_versions import version_key
-from polyframe.panoptes.config.workflow_export import read_workflows, tool_labels
+from polyframe.panoptes.config.workflow_export import read_workflows
+from polyframe.panoptes.config.workflow_words import workflow_words
 from polyframe.store.reading import OutputTables
 
 #: In the names of tools of classifier 2.x.
@@ -110,13 +110,9 @@ def _labels_of_workflows(tables: OutputTables, path: Path, tools: set[tuple[int,
     labels: ToolLabels = {}
     workflows = read_workflows(path)
     for workflow_id in sorted({workflow for workflow, _ in tools}):
-        versions = sorted(
-            (w for w in workflows if w.workflow_id == workflow_id), key=lambda w: version_key(w.version)
-        )
-        extracted = [w for w in versions if w.version in tables.manifest.versions]
-        by_index = {pair: label for w in extracted or versions[-1:] for pair, label in tool_labels(w).items()}
+        by_index = workflow_words(workflows, workflow_id, tables.manifest.versions).tools
         for key in tools:
             pair = task_and_index(key[1])
-            if key[0] == workflow_id and pair in by_index:
+            if key[0] == workflow_id and pair is not None and pair in by_index:
                 labels[key] = by_index[pair]
     return labels

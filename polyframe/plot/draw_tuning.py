@@ -1,6 +1,5 @@
 """Draw the results of many settings against `eps`, with one line for each combination of the others."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -239,11 +238,9 @@ def _style_axes(table: pl.DataFrame, ax: Axes, quantity: _Quantity, highest: flo
     else:
         write_note(ax, "no settings")
     if quantity.scale == "agreement":
-        low = table[quantity.band[0]] if quantity.band else quantity.value(table)
-        lowest = low.drop_nulls().to_list()
-        # From 0.5 or lower, so that small differences do not look large.
-        ax.set_ylim(min([0.5, *(math.floor(value * 10) / 10 for value in lowest)]) - 0.02, 1.02)
-        if not lowest:
+        # From 0, as the axes of the other quantities, so that small differences do not look large.
+        ax.set_ylim(-0.02, 1.02)
+        if not quantity.value(table).drop_nulls().len():
             write_note(ax, quantity.without_values)
     elif quantity.scale == "share":
         # Not so small a range that rounding is visible.

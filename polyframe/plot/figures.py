@@ -61,6 +61,7 @@ def subject_figure(
     show: Sequence[str] = KINDS,
     level: AnyLevel | None = None,
     images: Mapping[int, ImageArray] | None = None,
+    title: str | None = None,
     width: int = WIDTH,
     say: Say | None = None,
 ) -> Figure:
@@ -78,6 +79,8 @@ def subject_figure(
         such as `50%`.
     images : mapping of int to array, optional
         The image of each frame; frames without one are white.
+    title : str, optional
+        A line above everything.
     width : int
         Width of the picture in pixels, at 120 pixels per inch; the height follows.
     say : callable, optional
@@ -125,17 +128,19 @@ def subject_figure(
             "agreement": AGREEMENT_TITLE,
             "level": level_title(chosen_level) if chosen_level else "",
         }
-        title = titles[kind] if row_per_group else None
+        of_panel = titles[kind] if row_per_group else None
         if kind == "level" and level is not None:
-            draw_level(group, ax, level=level, image=image, title=title)
+            draw_level(group, ax, level=level, image=image, title=of_panel)
         else:
             {"marks": marks, "averages": averages, "agreement": agreement}[kind](
-                group, ax, image=image, title=title
+                group, ax, image=image, title=of_panel
             )
     rows = [axes[i : i + columns] for i in range(0, len(axes), columns)]
     headers = [""] * len(rows)
     if row_per_group:
-        headers = [f"{heading(group)}: {counts(group)}" for group in groups]
+        headers = [_header(group) for group in groups]
+    if title:
+        headers[0] = f"{title}\n{headers[0]}".strip()
     arrange(figure, rows, headers, advice="choose a larger width, or fewer panels with --show")
     if chosen_level:
         for note in missing_level_notes(groups, chosen_level):
@@ -143,8 +148,17 @@ def subject_figure(
     return figure
 
 
+def _header(group: MarkGroup) -> str:
+    question = f" ({group.question.rstrip('.')})" if group.question else ""
+    return f"{heading(group)}{question}: {counts(group)}"
+
+
 def overview_figure(
-    output: AnyPlace, *, width: int = WIDTH, storage_options: Mapping[str, str] | None = None
+    output: AnyPlace,
+    *,
+    title: str | None = None,
+    width: int = WIDTH,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw the distribution of consensus over all clusters, and consensus by size.
 
@@ -152,6 +166,8 @@ def overview_figure(
     ----------
     output : path
         The output directory.
+    title : str, optional
+        Replaces the line above the drawings.
     width : int
         Width of the picture in pixels, at 120 pixels per inch.
     storage_options : mapping, optional
@@ -172,7 +188,7 @@ def overview_figure(
     axes = [add_panel(figure, 2), add_panel(figure, 2)]
     consensus(cluster_counts, axes[0])
     consensus_by_size(cluster_counts, axes[1])
-    arrange(figure, [axes], [f"All clusters of {name_of_place(output)}"])
+    arrange(figure, [axes], [title or f"All clusters of {name_of_place(output)}"])
     return figure
 
 

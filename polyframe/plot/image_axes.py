@@ -16,7 +16,7 @@ from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import type_name
 from polyframe.core.plurals import counted
 from polyframe.plot.line_styles import cluster_style
-from polyframe.plot.read_mark_groups import MarkGroup
+from polyframe.plot.read_mark_groups import MarkCluster, MarkGroup
 
 ImageArray = NDArray[Any]
 
@@ -107,14 +107,41 @@ def set_title_lines(ax: Axes, lines: Sequence[str]) -> None:
 
 
 def wrap_text(text: str, letters: int) -> list[str]:
-    """Wrap text to lines of so many letters; a number stays with its noun."""
+    """Wrap text to lines of so many letters: as few as possible, and of similar lengths.
+
+    The first colon is followed by a new line if that needs no further one. A number stays with its noun. Line
+    breaks in the text stay.
+    """
+    lines = [line for part in text.splitlines() for line in _wrap_line(part, letters)]
+    return [line.replace("\xa0", " ") for line in lines]
+
+
+def _wrap_line(text: str, letters: int) -> list[str]:
     joined = re.sub(r"(?<=\d) (?=[a-z])", "\xa0", text)
-    return [line.replace("\xa0", " ") for line in textwrap.wrap(joined, letters)]
+    lines = _balanced(joined, letters)
+    before, colon, after = joined.partition(": ")
+    if colon and len(lines) > 1 and len(before) < letters:
+        at_colon = [f"{before}:", *_balanced(after, letters)]
+        lines = at_colon if len(at_colon) <= len(lines) else lines
+    return lines
+
+
+def _balanced(text: str, letters: int) -> list[str]:
+    """Wrap text to as few lines as possible, the longest of which is as short as possible."""
+    lines = textwrap.wrap(text, letters)
+    # Not narrower than its longest word, which would be broken.
+    narrowest = max(map(len, text.split(" ")), default=1)
+    for narrower in range(letters - 1, max(narrowest, 1) - 1, -1):
+        others = textwrap.wrap(text, narrower)
+        if len(others) > len(lines):
+            break
+        lines = others
+    return lines
 
 
 def heading(group: MarkGroup) -> str:
     """Return the subject, frame and tool of a group."""
-    return f"Subject {group.subject_id}, frame {group.frame}, {group.tool}"
+    return f"Subject {group.subject_id}, frame {group.frame}, {group.tool_label or group.tool}"
 
 
 def counts(group: MarkGroup) -> str:
@@ -146,10 +173,7 @@ def cluster_legend(
     handles = []
     letters = max(int((ax.bbox.width * 72 / _dpi(ax) - _SAMPLE_POINTS) / (SMALL_POINTS * _LETTER)), 14)
     for cluster in group.clusters[:_MOST_CLUSTERS]:
-        note = (
-            "dropped by min_threshold" if cluster.consensus is None else f"consensus {cluster.consensus:.2f}"
-        )
-        note = (notes or {}).get(cluster.label, note)
+        note = (notes or {}).get(cluster.label, consensus_note(cluster))
         text = f"cluster {cluster.label}: {counted(cluster.n_marks, 'mark')}, {note}"
         handles.append(_sample(cluster.label, "\n".join(wrap_text(text, letters)), on_image))
     if len(group.clusters) > _MOST_CLUSTERS:
@@ -175,6 +199,13 @@ def cluster_legend(
             entry.set_color("white")
     if not handles:
         legend.remove()
+
+
+def consensus_note(cluster: MarkCluster) -> str:
+    """Return the consensus of a cluster, for a legend."""
+    if cluster.consensus is None:
+        return "dropped by min_threshold"
+    return f"consensus {cluster.consensus:.2f}"
 
 
 def write_note(ax: Axes, text: str) -> Text:

@@ -1,19 +1,23 @@
 """Read the marks, clusters, averages and contours of a subject from the tables."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
+from polyframe.core.addresses import as_address
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame, columns_of
-from polyframe.core.local_paths import AnyPlace, as_list, place_of
+from polyframe.core.local_copies import AnyFile, local_copies
+from polyframe.core.local_paths import AnyPlace, as_list, local_path, place_of
+from polyframe.core.notes import show
 from polyframe.core.plurals import counted
 from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.core.tables import GROUP_KEYS, TABLES
+from polyframe.export.words import Words, read_words
 from polyframe.store.reading import OutputTables, explain_damage, open_tables
 
 _MARK: Final = ("classification_id", "mark_index")
@@ -48,6 +52,8 @@ class MarkCluster:
         The level of each of them; None means 1, 2, 3, ...
     highest_level : int or None
         The highest level with an area, written or not; None if it is the last of them.
+    votes : str
+        How volunteers answered the questions about its marks, in words; empty if they are not known.
     """
 
     label: int
@@ -58,6 +64,7 @@ class MarkCluster:
     levels: list[Floats] | None
     level_numbers: list[int] | None = None
     highest_level: int | None = None
+    votes: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ class MarkGroup:
         Number of volunteers; those without a name count once for each classification.
     clusters : list of MarkCluster
         By label.
+    tool_label, question : str
+        The label of the tool and the question of the task in the project; empty if they are not known.
     """
 
     subject_id: int
@@ -86,6 +95,8 @@ class MarkGroup:
     labels: Ints
     n_volunteers: int
     clusters: list[MarkCluster]
+    tool_label: str = ""
+    question: str = ""
 
     @property
     def n_outliers(self) -> int:
@@ -100,6 +111,8 @@ def read_groups(
     tasks: str | Iterable[str] = (),
     frames: int | Iterable[int] = (),
     tools: int | Iterable[int] = (),
+    workflows: AnyFile | None = None,
+    classifications: AnyFile | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> list[MarkGroup]:
     """Read the groups of a subject from an output directory.
@@ -111,6 +124,11 @@ def read_groups(
     subject_id : int
     tasks, frames, tools : str or int, or several
         Only these tasks (such as `"T0"`), frames and tool indexes; all if empty.
+    workflows : path or address, optional
+        The workflow export, whose words for tasks, tools and answers the drawings show.
+    classifications : path or address, optional
+        The classification export. It contains the questions of tasks, and the labels of tools if the marks
+        were drawn with classifier 1.x.
     storage_options : mapping, optional
         As for `polyframe.scan`.
 
@@ -138,13 +156,22 @@ def read_groups(
         if not all(is_integer(as_builtin(number)) for number in numbers):
             raise UsageError(f"{name}: {short_repr(numbers)} are not integers")
     of_subject = pl.col("subject_id") == subject_id
-    with open_tables(output, "plot") as source:
+    exports = [
+        None if value is None else as_address(value, storage_options) or local_path(value, name)
+        for name, value in (("workflows", workflows), ("classifications", classifications))
+    ]
+    with (
+        open_tables(output, "plot") as source,
+        local_copies(exports, show, storage_options) as (copies, _),
+    ):
         labels = _rows(source, "labels", of_subject)
         if labels.is_empty():
             raise PolyframeError(_unknown_subject(source, subject_id))
         contours = _rows(source, "contours", of_subject) if source.contains("contours") else None
         extractions = _rows(source, "extractions", of_subject)
-        groups = groups_of(extractions, labels, _rows(source, "reductions", of_subject), contours)
+        reductions = _rows(source, "reductions", of_subject)
+        groups = groups_of(extractions, labels, reductions, contours)
+        groups = _in_words(groups, reductions, read_words(source, copies[0], copies[1], show))
     chosen = [
         group
         for group in groups
@@ -164,6 +191,27 @@ def read_groups(
     if not chosen:
         raise PolyframeError(_no_marks(subject_id, "of this choice", groups))
     return chosen
+
+
+def _in_words(groups: list[MarkGroup], reductions: pl.DataFrame, words: Words) -> list[MarkGroup]:
+    """Return the groups with the words of the project."""
+    keys = ("task", "frame", "tool", "cluster_label")
+    votes = {tuple(row): votes for *row, votes in reductions.select(*keys, "details_votes").iter_rows()}
+
+    def in_words(group: MarkGroup, cluster: MarkCluster) -> MarkCluster:
+        of_cluster = votes.get((group.task, group.frame, group.tool, cluster.label))
+        text = words.votes(group.tool, of_cluster) if group.tool in words.questions else None
+        return replace(cluster, votes=text or "")
+
+    return [
+        replace(
+            group,
+            tool_label=words.tools.get(group.tool, ""),
+            question=words.tasks.get(group.task, ""),
+            clusters=[in_words(group, cluster) for cluster in group.clusters],
+        )
+        for group in groups
+    ]
 
 
 def _no_marks(subject_id: int, what: str, groups: list[MarkGroup]) -> str:

@@ -38,9 +38,28 @@ reducer_config:
 """
 
 _TOOLS: Final = [
-    {"type": "freehandLine", "label": "Cell", "details": [{"type": "single", "answers": []}]},
+    {
+        "type": "freehandLine",
+        "label": "Cell",
+        "details": [
+            {
+                "type": "single",
+                "question": "T0.tools.0.details.0.question",
+                "answers": [{"label": f"T0.tools.0.details.0.answers.{k}.label"} for k in range(3)],
+            }
+        ],
+    },
     {"type": "polygon", "label": "Crystal", "details": []},
 ]
+#: The texts of tasks are beside them, by key, as Panoptes has them.
+_STRINGS: Final = {
+    "T0.instruction": "Outline every cell and every crystal.",
+    "T0.tools.0.details.0.question": "How sure are you of its outline?",
+    "T0.tools.0.details.0.answers.0.label": "Sure",
+    "T0.tools.0.details.0.answers.1.label": "Fairly sure",
+    "T0.tools.0.details.0.answers.2.label": "Not sure",
+    "T1.question": "Is anything out of focus?",
+}
 _QUESTION: Final = {"T1": {"type": "single", "question": "T1.question", "answers": []}}
 _TASKS: Final = {
     OLD_VERSION: {
@@ -151,6 +170,6 @@ def _workflows() -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("workflow_id", "display_name", "version", "minor_version", "active", "tasks", "strings"))
     for version, tasks in _TASKS.items():
-        cells = (*version.split("."), "true", json.dumps(tasks), "{}")
+        cells = (*version.split("."), "true", json.dumps(tasks), json.dumps(_STRINGS))
         table.writerow((EXAMPLE.workflow_id, WORKFLOW_NAME, *cells))
     return text.getvalue()

@@ -68,7 +68,8 @@ def test_commands_for_a_bucket_have_its_options() -> None:
 
 
 def test_rejects_are_explained_in_words(tmp_path: Path, polyframe: Call) -> None:
-    cells = [drawing([(0, 0), (5, 5)]), drawing([(0, 0), (5, 5)]), drawing(square(0, 0)), "no JSON"]
+    short = drawing(square(0, 0, pathX=[0, 5], pathY=[0, 5]))
+    cells = [short, short, drawing(square(0, 0)), "no JSON"]
     rows = [export_row(number, cell, user_name=f"v{number}") for number, cell in enumerate(cells)]
     export = tmp_path / "export.csv"
     export.write_text(export_text(rows), encoding="utf-8")

@@ -74,6 +74,8 @@ def page_html(
     before, after = _file("report.html").split(_IMAGES)
     manifest = figures.manifest
     workflow = f"Workflow {manifest.settings.workflow_id}"
+    if data["workflow"]:
+        workflow = f"{data['workflow']} (w{workflow[1:]})"
     versions = [text.strip() for text in manifest.versions]
     values = {
         "policy": "; ".join(
@@ -88,7 +90,7 @@ def page_html(
         ),
         "style": style,
         "script": script,
-        "title": escape(f"{workflow}, version {_listed(versions, 3)}"),
+        "title": escape(data["title"] or f"{workflow}, version {_listed(versions, 3)}"),
         "description": escape(f"{workflow}, version {', '.join(versions)}"),
         "line": escape(data["level"] or "averaged polygon"),
         "made": escape(f"polyframe {manifest.polyframe_version}"),

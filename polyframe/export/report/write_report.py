@@ -31,6 +31,7 @@ from polyframe.export.report.page_data import page_data
 from polyframe.export.report.page_html import page_html
 from polyframe.export.report.volunteer_rows import VolunteerRows, volunteer_rows
 from polyframe.export.report.worst_clusters import worst_clusters
+from polyframe.export.words import read_words
 from polyframe.store.reading import explain_damage, open_tables
 
 _ENDINGS: Final = (".html", ".htm")
@@ -85,6 +86,8 @@ def report(
     subjects: AnyFile | None = None,
     images: AnyPath | None = None,
     classifications: AnyFile | None = None,
+    workflows: AnyFile | None = None,
+    title: str | None = None,
     level: AnyLevel | None = None,
     limit: int = LIMIT,
     names: bool = False,
@@ -110,7 +113,13 @@ def report(
         `report`). Without an image the background is white.
     classifications : path or address, optional
         The classification export, which records the sizes of the images. Without it the size is that of the
-        image, or else the extent of the marks.
+        image, or else the extent of the marks. It also contains the questions of tasks, and the labels of
+        tools if the marks were drawn with classifier 1.x.
+    workflows : path or address, optional
+        The workflow export, CSV: the name of the workflow, the questions of tasks, the labels of tools and of
+        answers, which the report then shows in place of their keys.
+    title : str, optional
+        The title of the report, by default the workflow and its version.
     level : int or str, optional
         Draw this contour level instead of the averaged polygon: a number of marks, such as 3, or a share of
         the marks of each cluster, such as `50%`.
@@ -148,25 +157,31 @@ def report(
     chosen_level = None if level is None else parse_level(level)
     place, target = place_of(output, "output", storage_options), local_path(path, "path")
     file_ending(target, _ENDINGS, "report")
-    subjects, classifications = (
+    if title is not None and not isinstance(title, str):
+        raise UsageError(f"title: {short_repr(title)} is not text")
+    exports = [
         None if value is None else as_address(value, storage_options) or local_path(value, name)
-        for name, value in (("subjects", subjects), ("classifications", classifications))
-    )
+        for name, value in (
+            ("subjects", subjects),
+            ("classifications", classifications),
+            ("workflows", workflows),
+        )
+    ]
     images = None if images is None else local_path(images, "images")
     check_images(subjects is not None, images)
-    with open_tables(place, "report") as source:
+    with (
+        open_tables(place, "report") as source,
+        local_copies(exports, say, storage_options) as ((of_subjects, of_classifications, of_workflows), _),
+    ):
         if chosen_level:
             list(source.partitions([], contours=None))  # fails early if there is no such table
         with explain_damage(place):
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
             volunteers = volunteer_rows(source, min(limit, _LARGEST_LIMIT), named=names)
+            words = read_words(source, of_workflows, of_classifications, say)
         contours = source.contains("contours")
-    live = live_settings(worst, figures.manifest, place, figures.clusters, say)
-    with local_copies([subjects, classifications], say, storage_options) as (
-        (of_subjects, of_classifications),
-        _,
-    ):
         sources = image_sources(worst, of_subjects, images, of_classifications)
+    live = live_settings(worst, figures.manifest, place, figures.clusters, say)
     backgrounds = find_backgrounds(worst, sources, say)
     # Before the page, which says how many there are: an image may turn out to be damaged only now.
     embedded = dict(embedded_images(backgrounds, say))
@@ -186,6 +201,8 @@ def report(
         *_volunteer_notes(volunteers),
     ]
     data = page_data(worst, backgrounds, sources, live, volunteers, outlines, chosen_level, contours=contours)
+    tools, votes = (worst.clusters[name].to_list() for name in ("tool", "details_votes"))
+    data |= {"title": title, "workflow": words.workflow, "words": words.for_page(tools, votes)}
     with atomic_text(target) as file:
         for piece in page_html(figures, notes, data, embedded, live):
             file.write(piece)

@@ -189,26 +189,6 @@ def drawing_tools(workflow: Workflow) -> DrawingTools:
     return DrawingTools(outlines, tuple(skipped), tuple(unknown))
 
 
-def tool_labels(workflow: Workflow) -> dict[tuple[str, int], str]:
-    """Return the labels of the tools of a workflow by task and index; empty if its tasks are not JSON."""
-    try:
-        tasks = json.loads(workflow.tasks)
-    except (ValueError, RecursionError):
-        return {}
-    texts = _task_labels(workflow)
-    labels: dict[tuple[str, int], str] = {}
-    for key, task in tasks.items() if isinstance(tasks, dict) else ():
-        for index, tool in enumerate(_as_list(task.get("tools")) if isinstance(task, dict) else []):
-            # A label is a text, or the key of one.
-            text_key = f"{key}.tools.{index}.label"
-            label = tool.get("label") if isinstance(tool, dict) else None
-            text = texts.get(label if isinstance(label, str) else text_key, texts.get(text_key, label))
-            if isinstance(text, str) and text.strip() and text != text_key:
-                # Half of a surrogate pair, which JSON can escape, cannot be encoded.
-                labels[key, index] = text.strip().encode("utf-8", "replace").decode()
-    return labels
-
-
 def notes_on_tools(tools: DrawingTools) -> list[str]:
     """Return notes on the tools that are not in the configuration."""
     notes = []
@@ -255,7 +235,7 @@ def config_texts(workflow: Workflow, version: str | None) -> dict[str, str]:
         f"Reducer_config_{suffix}_polygon_reducer_contours.yaml": {
             "reducer_config": {"polygon_reducer_contours": contours}
         },
-        f"{TASK_LABELS}{suffix}.yaml": _task_labels(workflow),
+        f"{TASK_LABELS}{suffix}.yaml": task_labels(workflow),
     }
     return {
         name: yaml.safe_dump(content, sort_keys=False, default_flow_style=False, indent=4, allow_unicode=True)
@@ -263,7 +243,7 @@ def config_texts(workflow: Workflow, version: str | None) -> dict[str, str]:
     }
 
 
-def _task_labels(workflow: Workflow) -> dict[str, str]:
+def task_labels(workflow: Workflow) -> dict[str, str]:
     """Return the texts of the tasks of a workflow by key, such as `T0.tools.0.label`, sorted."""
     try:
         tasks, strings = json.loads(workflow.tasks), json.loads(workflow.strings or "{}")

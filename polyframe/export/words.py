@@ -1,0 +1,159 @@
+"""Say in the words of the project what the tables name by keys: tools, tasks and answers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from polyframe.core.callbacks import Say
+from polyframe.core.errors import one_line
+from polyframe.export.categories import read_categories
+from polyframe.export.export_options import ExportOptions
+from polyframe.panoptes.annotations.task_labels import read_task_labels
+from polyframe.panoptes.annotations.tools import task_and_index
+from polyframe.panoptes.config.workflow_export import read_workflows
+from polyframe.panoptes.config.workflow_words import Question, workflow_words
+from polyframe.store.reading import OutputTables
+
+#: Longer questions and answers are cut, since instructions can fill a page.
+_LONGEST: Final = 120
+#: How `details_votes` counts marks for which a question was not answered.
+_UNANSWERED: Final = "None"
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a project.
+
+    Attributes
+    ----------
+    workflow : str
+        The name of the workflow; empty if it is not known.
+    tools : dict of str to str
+        The label of each tool, such as `Cell` of `T0_toolIndex0`; tools without a label are not in it.
+    tasks : dict of str to str
+        The question or the instruction of each task.
+    questions : dict of str to sequence of Question
+        The questions about the marks of each tool.
+    """
+
+    workflow: str = ""
+    tools: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    questions: Mapping[str, tuple[Question, ...]] = field(default_factory=dict)
+
+    def tool(self, name: str) -> str:
+        """Return the label of a tool, or its name if it has none."""
+        return self.tools.get(name, name)
+
+    def votes(self, tool: str, details_votes: str | None) -> str | None:
+        """Say how the volunteers answered the questions about the marks of a cluster.
+
+        Parameters
+        ----------
+        tool : str
+            Its name, such as `T0_toolIndex0`.
+        details_votes : str or None
+            As in the table `reductions`.
+
+        Returns
+        -------
+        str or None
+            Such as `Is it dividing? Yes 3, No 1; Remarks: "odd" 1`. What has no words is named by its number;
+            if nothing has any, the text is `details_votes`.
+        """
+        questions = self.questions.get(tool, ())
+        if details_votes is None or not questions:
+            return details_votes
+        parts = []
+        for number, counts in enumerate(json.loads(details_votes)):
+            question = questions[number] if number < len(questions) else Question("", {})
+            menus = counts if isinstance(counts, list) else [counts]
+            listed = ", ".join(
+                f"{_answer(question, answer)} {votes}" for menu in menus for answer, votes in menu.items()
+            )
+            text = _shortened(question.text) or f"Question {number + 1}"
+            parts.append(f"{text}{'' if text.endswith(('?', ':', '.', '!')) else ':'} {listed}")
+        return "; ".join(parts)
+
+    def for_page(self, tools: list[str], votes: list[str | None]) -> dict[str, Any]:
+        """Return the words that the page of the report shows, as plain JSON values.
+
+        Parameters
+        ----------
+        tools : list of str
+            The tool of each cluster.
+        votes : list of str or None
+            Its `details_votes`.
+        """
+        return {
+            "tools": {name: self.tools[name] for name in sorted({*tools} & {*self.tools})},
+            "tasks": dict(sorted(self.tasks.items())),
+            "votes": [self.votes(tool, text) for tool, text in zip(tools, votes, strict=True)],
+        }
+
+
+def read_words(tables: OutputTables, workflows: Path | None, classifications: Path | None, say: Say) -> Words:
+    """Read the words of a project from its exports.
+
+    Parameters
+    ----------
+    tables : OutputTables
+        With a table of groups or of contours.
+    workflows : Path or None
+        The workflow export, which contains all words.
+    classifications : Path or None
+        The classification export. It contains the questions of tasks, and the labels of tools if the marks
+        were drawn with classifier 1.x.
+    say : callable
+        Receives a note about tools without a label in the workflow export.
+
+    Raises
+    ------
+    PolyframeError
+        If one of these files cannot be read.
+    """
+    if workflows is None and classifications is None:
+        return Words()
+    options = ExportOptions(workflows=workflows, classifications=classifications)
+    by_tool = read_categories(tables, options, say).by_tool
+    labels = {tool: category.name for (_, tool), category in by_tool.items() if category.name != tool}
+    used = {category.task for category in by_tool.values()}
+    workflow_ids = {workflow for workflow, _ in by_tool}
+    tasks: dict[str, str] = {}
+    questions: dict[str, tuple[Question, ...]] = {}
+    name = ""
+    if classifications is not None:
+        of_export = read_task_labels(classifications)
+        tasks |= {task: text for (workflow, task), text in of_export.items() if workflow in workflow_ids}
+    # An output has the tables of one workflow.
+    for workflow_id in sorted(workflow_ids) if workflows is not None else ():
+        assert workflows is not None
+        words = workflow_words(read_workflows(workflows), workflow_id, tables.manifest.versions)
+        name, tasks = words.name, tasks | dict(words.tasks)
+        for tool in labels.keys() | {tool for _, tool in by_tool}:
+            pair = task_and_index(tool)
+            if pair is not None and pair in words.questions:
+                questions[tool] = tuple(words.questions[pair])
+    return Words(
+        one_line(name),
+        labels,
+        {task: _shortened(text) for task, text in tasks.items() if task in used},
+        questions,
+    )
+
+
+def _answer(question: Question, answer: str) -> str:
+    if answer in question.answers:
+        return _shortened(question.answers[answer])
+    if answer == _UNANSWERED:
+        return "no answer"
+    return (
+        f"answer {int(answer) + 1}" if question.answers and answer.isdecimal() else f'"{_shortened(answer)}"'
+    )
+
+
+def _shortened(text: str) -> str:
+    text = one_line(text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
