@@ -178,9 +178,9 @@ def report(
         with explain_damage(place):
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
             volunteers = volunteer_rows(source, min(limit, _LARGEST_LIMIT), named=names)
-            words = read_words(source, of_workflows, of_classifications, say)
         contours = source.contains("contours")
         sources = image_sources(worst, of_subjects, images, of_classifications)
+        words = read_words(source, of_workflows, of_classifications, say)
     live = live_settings(worst, figures.manifest, place, figures.clusters, say)
     backgrounds = find_backgrounds(worst, sources, say)
     # Before the page, which says how many there are: an image may turn out to be damaged only now.
