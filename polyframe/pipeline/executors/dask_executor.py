@@ -1,7 +1,9 @@
 """Run functions on the workers of a Dask cluster.
 
-A task that kills its workers is a `WorkerLost` as soon as the scheduler gives up on it: after more deaths
-than its setting `distributed.scheduler.allowed-failures`. Other tasks that ran there may be lost with it.
+If a worker dies, Dask sends the tasks that it had to other workers, by default three more times. A task that
+was running there may have killed it, and would kill these too, so each task sets an event at the scheduler
+while it runs: if a worker finds the event of its task set, it does not run the task, which is a `WorkerLost`.
+Tasks that only waited for the dead worker run on another one.
 """
 
 import concurrent.futures
@@ -41,6 +43,8 @@ class _Future(Generic[Result]):
             # The scheduler answers, so the result was lost with the worker that had it.
             raise WorkerLost from None
         self._future.release()
+        if isinstance(result, _RanBefore):
+            raise WorkerLost
         return result
 
     def _error(self) -> BaseException:
@@ -55,6 +59,31 @@ class _Future(Generic[Result]):
                 f"same version of {DISTRIBUTION} on all machines"
             )
         return error
+
+
+class _RanBefore:
+    """The result of a task that ran on another worker, which died meanwhile."""
+
+
+def _run_once(call: AgreedCall, event: str) -> Any:
+    """Run a task, unless a worker died while it ran; see the docstring of this module."""
+    from distributed import get_worker
+    from distributed.utils import sync
+
+    worker = get_worker()
+
+    def ask(method: str) -> Any:
+        # Without the client that `distributed.Event` would start on each worker.
+        return sync(worker.loop, getattr(worker.scheduler, method), name=event)
+
+    if ask("event_is_set"):
+        ask("event_clear")
+        return _RanBefore()
+    ask("event_set")
+    try:
+        return call.run()
+    finally:
+        ask("event_clear")
 
 
 class DaskExecutor:
@@ -90,7 +119,7 @@ class DaskExecutor:
         # A key of its own: Dask would answer a repeated one with the result, or the error, that it has.
         key = f"polyframe-{name}-{uuid.uuid4().hex}"
         call = agreed_call(self._agreement, function, task)
-        future = self._client.submit(AgreedCall.run, call, key=key, pure=False)
+        future = self._client.submit(_run_once, call, key, key=key, pure=False)
         own: Future[Result] = _Future(future, self._cluster, self._count_workers)
         self._running[key] = future, own
         future.add_done_callback(lambda done: self._completed.put(done.key))
