@@ -47,7 +47,7 @@ def dask_cluster(
     environment: Mapping[str, str] | None = None,
     before: Sequence[str] = (),
 ) -> Iterator[DaskCluster]:
-    """Run a scheduler on a free port and some workers; stop them at the end.
+    """Run a scheduler on a free port and some workers, with Dask's default settings; stop them at the end.
 
     `before` is put in front of the command of the workers.
     """
@@ -57,7 +57,6 @@ def dask_cluster(
         "PYTHONPATH": os.pathsep.join(paths),
         "FAULTS_FILE": str(folder / "faults.json"),
         "POLARS_MAX_THREADS": "1",
-        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
         **(environment or {}),
     }
     file = folder / "scheduler.json"
@@ -85,3 +84,8 @@ def dask_cluster(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
+
+
+def process_id(_: object) -> int:
+    """Return the ID of the process of a worker."""
+    return os.getpid()

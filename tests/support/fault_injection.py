@@ -12,6 +12,7 @@ kill_worker       patterns of partitions, such as "00001*", over which a worker 
 kill_sorter       tasks of sorting that kill their worker the first time: "first" sorts rows into
                   super-partitions, "second" a super-partition into partitions; needs the folder "once"
 most_pieces       most pieces of rows that are sorted in one level
+deaths            a file that gets a line with the partition for each worker that is killed
 kill_at           number of the change of a file name at which this process group is killed
 delete            a file that is deleted after the export was scanned
 clock_backwards   the clocks go back by an hour whenever they are read
@@ -103,6 +104,9 @@ def _kill_once(folder: str | None, name: str) -> None:
         return
     if done:
         done.touch()
+    if "deaths" in FAULTS:
+        with Path(FAULTS["deaths"]).open("a") as deaths:
+            deaths.write(f"{name}\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 

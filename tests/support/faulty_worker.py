@@ -2,8 +2,8 @@
 
 Workers load this module (`--preload`, or the first task). The environment variable FAULTS_FILE names a JSON
 file, which is read before each task, so that one cluster serves tests with different faults: an object with
-the keys `pause`, `kill_worker`, `kill_sorter` and `once` of `fault_injection`. Without the file there are no
-faults.
+the keys `pause`, `kill_worker`, `kill_sorter`, `once` and `deaths` of `fault_injection`. Without the file,
+there are no faults.
 """
 
 import json

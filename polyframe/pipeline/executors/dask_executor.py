@@ -20,6 +20,7 @@ from polyframe.core.extras import DISTRIBUTION, install_command
 from polyframe.pipeline.executors.agreement import AgreedCall, Agreement, agreed_call
 from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost, cluster_window
 from polyframe.pipeline.executors.patience import Patience
+from polyframe.pipeline.executors.silence import silenced
 
 #: Seconds to wait for an answer of the scheduler.
 _LONGEST_ANSWER: Final = 15
@@ -208,7 +209,8 @@ def _client(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStack) ->
         )
     else:
         address = f"{dask.config.get('distributed.comm.default-scheme', 'tcp')}://{cluster.host}"
-    opened.enter_context(_silent_client())
+    # It logs a traceback if it is closed after its scheduler has gone.
+    opened.enter_context(silenced("distributed.client"))
     try:
         return opened.enter_context(
             distributed.Client(address, timeout=_LONGEST_ANSWER, set_as_default=False)
@@ -218,18 +220,6 @@ def _client(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStack) ->
             f"{cluster}: no Dask scheduler answers ({first_line(error)}); check the address, or start one "
             "with `dask scheduler`"
         ) from None
-
-
-@contextlib.contextmanager
-def _silent_client() -> Iterator[None]:
-    """Silence Dask's client, which logs a traceback if it is closed after its scheduler has gone."""
-    logger = logging.getLogger("distributed.client")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _gone(cluster: str) -> PolyframeError:

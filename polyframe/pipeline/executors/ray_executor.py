@@ -1,6 +1,8 @@
 """Run functions on the workers of a Ray cluster."""
 
 import contextlib
+import importlib.util
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, Self
@@ -11,6 +13,7 @@ from polyframe.core.extras import DISTRIBUTION, install_command
 from polyframe.pipeline.executors.agreement import AgreedCall, Agreement, agreed_call
 from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost, cluster_window
 from polyframe.pipeline.executors.patience import Patience
+from polyframe.pipeline.executors.silence import silenced
 
 #: Seconds without a result after which the workers are counted.
 _CHECK_SECONDS: Final = 2.0
@@ -25,6 +28,7 @@ class _Future(Generic[Result]):
         self._ray, self._reference, self._cluster = ray, reference, cluster
 
     def result(self) -> Result:
+        _check_connection(self._ray, self._cluster)
         errors = self._ray.exceptions
         try:
             result: Result = self._ray.get(self._reference)
@@ -76,12 +80,14 @@ class RayExecutor:
         self._running.clear()
         for reference in running:
             with contextlib.suppress(Exception):
+                _check_connection(self._ray, self._cluster)
                 self._ray.cancel(reference, force=True)
 
     def submit(self, function: Callable[[Task], Result], task: Task, name: str) -> Future[Result]:
         """Run a function on a worker, see `Executor`."""
         # Lost tasks are tried again alone. Ray would do so beside others, and without end for lack of memory.
         call = self._call.options(name=name, num_cpus=1, max_retries=0)
+        _check_connection(self._ray, self._cluster)
         try:
             reference = call.remote(agreed_call(self._agreement, function, task))
         except (self._ray.exceptions.RayError, ConnectionError) as error:
@@ -108,6 +114,7 @@ class RayExecutor:
 
     def _wait(self, number: int, seconds: float) -> list[Any]:
         references = list(self._running)
+        _check_connection(self._ray, self._cluster)
         try:
             completed, _ = self._ray.wait(references, num_returns=number, timeout=seconds, fetch_local=False)
         except (self._ray.exceptions.RayError, ConnectionError) as error:
@@ -116,6 +123,7 @@ class RayExecutor:
         return ready
 
     def _count_workers(self) -> int:
+        _check_connection(self._ray, self._cluster)
         try:
             return int(self._ray.cluster_resources().get("CPU", 0))
         except Exception as error:
@@ -168,6 +176,8 @@ def _initialized(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStac
         raise UsageError("cluster: this process uses Ray already; pass the module ray instead of an address")
     quiet = {"log_to_driver": False, "configure_logging": False}
     environment = {"env_vars": _ENVIRONMENT}
+    refusals = _Refusals()
+    opened.enter_context(silenced("ray"))
     try:
         with warnings.catch_warnings(action="ignore"):
             if cluster.host is None:
@@ -175,15 +185,78 @@ def _initialized(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStac
                 local = {"address": "local", "num_cpus": workers, "include_dashboard": False}
                 ray.init(**local, runtime_env=environment, **quiet)
             else:
-                ray.init(f"ray://{cluster.host}", runtime_env=environment, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+                if importlib.util.find_spec("grpc") is None:
+                    raise UsageError(f"cluster: {cluster} needs Ray's client; {install_command('ray')}")
+                with refusals:
+                    _use_token()
+                    ray.init(f"ray://{cluster.host}", runtime_env=environment, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        reason = refusals.last or _reason(error)
+        if "authentication" in reason:
+            # The full message of Ray has five sentences.
+            reason = refusals.last or "Ray found no token"
+            raise PolyframeError(
+                f"{cluster}: cannot authenticate ({reason}); set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to "
+                "the token of the cluster, which `ray get-auth-token` prints on its head node"
+            ) from None
         raise PolyframeError(
-            f"{cluster}: no Ray cluster answers ({first_line(error)}); check the address, or start one with "
+            f"{cluster}: no Ray cluster answers ({reason}); check the address, or start one with "
             "`ray start --head --ray-client-server-port=10001`"
         ) from None
     opened.callback(ray.shutdown)
     return ray
 
 
-def _gone(cluster: str, error: BaseException) -> PolyframeError:
-    return PolyframeError(f"{cluster}: lost the connection ({first_line(error)})")
+def _use_token() -> None:
+    """Let Ray's client send the token of this user, if there is one.
+
+    `ray start` requires the token by default if the user has one, and `ray.init` sends it to clusters of this
+    machine, but its client only does so if the environment variable RAY_AUTH_MODE tells it to.
+    """
+    with contextlib.suppress(ImportError):  # before Ray 2.59
+        from ray._private.authentication import authentication_token_setup
+
+        authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
+class _Refusals(logging.Handler):
+    """Collects why a cluster refuses its client, which Ray only logs: its error says that time is up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = ""
+
+    def __enter__(self) -> Self:
+        self._logger = logging.getLogger("ray.util.client.worker")
+        self._before = self._logger.level, self._logger.propagate
+        self._logger.setLevel(logging.DEBUG)
+        self._logger.propagate = False
+        self._logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self)
+        self._logger.level, self._logger.propagate = self._before
+
+    def emit(self, record: logging.LogRecord) -> None:
+        before, found, reason = record.getMessage().partition("Received when checking init: ")
+        if found and not before:
+            self.last = reason
+
+
+def _reason(error: BaseException) -> str:
+    """Return one line: errors of gRPC have many, and those of Ray's server begin with a traceback."""
+    details = getattr(error, "details", None)
+    lines = str(details() if callable(details) else error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+def _check_connection(ray: Any, cluster: str) -> None:
+    """Raise an error if the connection is lost: then Ray would look for another cluster, for minutes."""
+    if not ray.is_initialized():
+        raise _gone(cluster)
+
+
+def _gone(cluster: str, error: BaseException | None = None) -> PolyframeError:
+    reason = f" ({_reason(error)})" if error else ""
+    return PolyframeError(f"{cluster}: lost the connection{reason}; check that the cluster is running")
