@@ -157,7 +157,7 @@ def test_a_result_that_is_lost_with_its_worker(cluster: DaskCluster) -> None:
         os.kill(workers[holder], signal.SIGKILL)
         wait_for(lambda: holder not in executor._client.scheduler_info(n_workers=-1)["workers"])
         with contextlib.suppress(WorkerLost):
-            assert future.result() in {*workers.values()} - {workers[holder]}
+            assert future.result() != workers[holder]
 
 
 def test_other_stages(cluster: DaskCluster, export: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
