@@ -56,6 +56,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_plain_files_have_types_of_bigquery(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(example)
+    pf.export("out", "levels", "geo-levels.parquet")
     [code] = [block for block in blocks(DOCS / "guide" / "load.md", "python") if "sink_parquet" in block]
     exec(code, {})
     written = {path.stem for path in example.glob("*.parquet")} - {"geo-levels"}
