@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_processes import PARTITION_BYTES, small_export
+from run_processes import OPTIONS
 from stores import (
     OF_A_RUN,
     all_files,
@@ -22,31 +22,16 @@ from stores import (
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
-from polyframe.pipeline import plan
 from polyframe.store import manifest_text, part_files
 from polyframe.store.flat_layout import is_flat
 from polyframe.store.output import MANIFEST, STORE, WORK, Output
 from polyframe.store.work_directory import work_directory
 
-OPTIONS: dict[str, Any] = {"engine": "shapely", "jobs": 1}
-
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
-    return small_export(tmp_path / "export.csv", 2)
-
-
-@pytest.fixture
-def whole(small: Path, tmp_path: Path) -> Path:
-    pf.run(small, tmp_path / "whole", **OPTIONS)
-    return tmp_path / "whole"
-
-
-@pytest.fixture
-def old(whole: Path, tmp_path: Path) -> Path:
+def old(out: Path, tmp_path: Path) -> Path:
     """An output of an earlier release."""
-    old = Path(shutil.copytree(whole, tmp_path / "old"))
+    old = Path(shutil.copytree(out, tmp_path / "old"))
     without_store(old)
     return old
 
@@ -60,26 +45,26 @@ def without_rows(files: dict[str, bytes]) -> dict[str, Any]:
     return {**files, MANIFEST: manifest}
 
 
-def test_an_output_of_an_earlier_release_is_read_and_not_changed(old: Path, whole: Path) -> None:
+def test_an_output_of_an_earlier_release_is_read_and_not_changed(old: Path, out: Path) -> None:
     assert is_flat(Output(old))
     before = all_files(old)
     for table in TABLES:
-        assert pf.scan(old, table).collect().equals(pf.scan(whole, table).collect()), table
+        assert pf.scan(old, table).collect().equals(pf.scan(out, table).collect()), table
     status = pf.status(old)
     assert (status.number, status.finished_at, status.host) == (0, None, None)
-    assert status.parts_current == status.parts == pf.status(whole).parts
+    assert status.parts_current == status.parts == pf.status(out).parts
     assert {name: table.rows for name, table in status.tables.items()} == {
-        name: table.rows for name, table in pf.status(whole).tables.items()
+        name: table.rows for name, table in pf.status(out).tables.items()
     }
     assert pf.validate(old) == []
     assert all_files(old) == before
 
 
-def test_a_run_takes_over_an_output_of_an_earlier_release(small: Path, old: Path, whole: Path) -> None:
+def test_a_run_takes_over_an_output_of_an_earlier_release(small: Path, old: Path, out: Path) -> None:
     """Nothing is rebuilt or copied: the parts become links."""
     inodes = {path.relative_to(old): path.stat().st_ino for path in old.glob("[!.]*/*.parquet")}
     assert pf.run(small, old, **OPTIONS).made == 0
-    assert published(old) == published(whole)
+    assert published(old) == published(out)
     assert {path.relative_to(old): path.stat().st_ino for path in old.glob("[!.]*/*.parquet")} == inodes
     assert stored(old, "labels").samefile(old / "labels" / "part-00000.parquet")
     assert not stored(old, "labels").stat().st_mode & part_files._WRITABLE
@@ -92,37 +77,37 @@ def test_a_run_takes_over_an_output_of_an_earlier_release(small: Path, old: Path
 
 
 def test_without_hard_links_parts_are_copied(
-    small: Path, old: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, old: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_links(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(os, "link", no_links)
     assert pf.run(small, old, **OPTIONS).made == 0
-    assert published(old) == published(whole)
+    assert published(old) == published(out)
     assert pf.validate(old) == []
 
 
-def test_a_later_stage_starts_from_the_old_extractions(small: Path, old: Path, whole: Path) -> None:
-    for out in (old, whole):
-        pf.reduce(out, output=out, eps=0.2, **OPTIONS)
-    assert published(old) == published(whole)
+def test_a_later_stage_starts_from_the_old_extractions(small: Path, old: Path, out: Path) -> None:
+    for output in (old, out):
+        pf.reduce(output, output=output, eps=0.2, **OPTIONS)
+    assert published(old) == published(out)
 
 
-def test_an_output_that_was_copied_without_its_store(small: Path, whole: Path, tmp_path: Path) -> None:
+def test_an_output_that_was_copied_without_its_store(small: Path, out: Path, tmp_path: Path) -> None:
     """Its manifest says which version it was; the hidden sums of volunteers are rebuilt."""
-    pf.run(small, whole, eps=0.2, **OPTIONS)
-    copy = Path(shutil.copytree(whole, tmp_path / "copy", ignore=shutil.ignore_patterns(STORE)))
+    pf.run(small, out, eps=0.2, **OPTIONS)
+    copy = Path(shutil.copytree(out, tmp_path / "copy", ignore=shutil.ignore_patterns(STORE)))
     for table in TABLES:
-        assert pf.scan(copy, table).collect().equals(pf.scan(whole, table).collect()), table
+        assert pf.scan(copy, table).collect().equals(pf.scan(out, table).collect()), table
     summary = pf.run(small, copy, eps=0.2, **OPTIONS)
-    assert published(copy) == published(whole)
+    assert published(copy) == published(out)
     assert summary.number >= 2
     assert pf.validate(copy) == []
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "of another partition"])
-def test_damaged_parts_are_rebuilt(damage: str, small: Path, old: Path, whole: Path) -> None:
+def test_damaged_parts_are_rebuilt(damage: str, small: Path, old: Path, out: Path) -> None:
     path = old / "labels" / "part-00001.parquet"
     if damage == "missing":
         path.unlink()
@@ -132,7 +117,7 @@ def test_damaged_parts_are_rebuilt(damage: str, small: Path, old: Path, whole: P
         shutil.copy(path.with_name("part-00000.parquet"), path)
     assert list(pf.status(old).not_current) == ["labels/part-00001.parquet"]
     assert pf.run(small, old, **OPTIONS).made == 1
-    assert without_rows(published(old)) == without_rows(published(whole))
+    assert without_rows(published(old)) == without_rows(published(out))
     assert pf.validate(old) == []
 
 
@@ -167,7 +152,7 @@ def test_a_change_that_an_earlier_release_did_not_complete(
 
 
 def test_taking_over_is_repeated_if_it_was_interrupted(
-    small: Path, old: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, old: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store counts when its manifest is there."""
 
@@ -179,27 +164,27 @@ def test_taking_over_is_repeated_if_it_was_interrupted(
         with pytest.raises(KeyboardInterrupt):
             pf.run(small, old, **OPTIONS)
     assert is_flat(Output(old))
-    assert pf.scan(old, "labels").collect().equals(pf.scan(whole, "labels").collect())
+    assert pf.scan(old, "labels").collect().equals(pf.scan(out, "labels").collect())
     assert pf.run(small, old, **OPTIONS).made == 0
-    assert published(old) == published(whole)
+    assert published(old) == published(out)
 
 
 def test_taking_over_is_repeated_if_the_process_was_killed_before_the_manifest_appeared(
-    small: Path, old: Path, whole: Path
+    small: Path, old: Path, out: Path
 ) -> None:
     """Its folder and a temporary file are there by then."""
     manifests = old / STORE / "manifests"
     manifests.mkdir(parents=True)
     (manifests / ".00000001.json.0123456789abcdef.tmp").write_text("{")
-    assert pf.status(old).parts_current == pf.status(whole).parts
-    assert pf.scan(old, "labels").collect().equals(pf.scan(whole, "labels").collect())
+    assert pf.status(old).parts_current == pf.status(out).parts
+    assert pf.scan(old, "labels").collect().equals(pf.scan(out, "labels").collect())
     assert pf.run(small, old, **OPTIONS).made == 0
-    assert published(old) == published(whole)
+    assert published(old) == published(out)
     assert leftovers(old) == []
 
 
 def test_taking_over_is_repeated_if_the_disk_was_full(
-    small: Path, old: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, old: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -208,19 +193,19 @@ def test_taking_over_is_repeated_if_the_disk_was_full(
         patched.setattr("polyframe.store.objects._moved_if_absent", full)
         with pytest.raises(pf.PolyframeError, match=r"00000001\.json: cannot be written \(No space left"):
             pf.run(small, old, **OPTIONS)
-    assert pf.scan(old, "labels").collect().equals(pf.scan(whole, "labels").collect())
+    assert pf.scan(old, "labels").collect().equals(pf.scan(out, "labels").collect())
     assert pf.run(small, old, **OPTIONS).made == 0
-    assert published(old) == published(whole)
+    assert published(old) == published(out)
 
 
 def test_many_partitions_are_taken_over_in_shards(
-    small: Path, old: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, old: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manifest_text, "PARTITIONS_PER_SHARD", 1)
     with work_directory(Output(old)):
         pass
     assert len(list((old / STORE / "shards").iterdir())) == 2
-    assert manifest_of(old).has_tables_of(manifest_of(whole))
+    assert manifest_of(old).has_tables_of(manifest_of(out))
     # The file for other programs has all partitions.
     assert len(json.loads((old / MANIFEST).read_text())["partitions"]) == 2
     assert pf.run(small, old, **OPTIONS).made == 0
@@ -228,12 +213,12 @@ def test_many_partitions_are_taken_over_in_shards(
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"schema_version": 1}'])
-def test_a_manifest_that_cannot_be_used_is_replaced(text: str, small: Path, old: Path, whole: Path) -> None:
+def test_a_manifest_that_cannot_be_used_is_replaced(text: str, small: Path, old: Path, out: Path) -> None:
     (old / MANIFEST).write_text(text)
     with pytest.raises(pf.PolyframeError, match=r"polyframe\.json"):
         pf.scan(old, "labels")
     pf.run(small, old, **OPTIONS)
-    assert published(old) == published(whole)
+    assert published(old) == published(out)
     assert pf.validate(old) == []
 
 

@@ -13,17 +13,13 @@ from polyframe.core.addresses import Address, Place
 from polyframe.core.local_paths import place_of
 from polyframe.store import objects as module
 from polyframe.store.objects import BucketObjects, FolderObjects, Objects, link_or_copy
+from polyframe.store.output import Output
 
 
-@pytest.fixture(params=["folder", "bucket", "memory"])
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
-    """An empty store."""
-    if request.param == "folder":
-        return FolderObjects(tmp_path / "store")
-    if request.param == "memory":
-        return _in_bucket(place_of(f"memory://{tmp_path.name}/store", "output"))
-    bucket: Bucket = request.getfixturevalue("bucket")
-    return _in_bucket(place_of(f"{bucket.url}/store", "output", bucket.options))
+@pytest.fixture
+def objects(output: Output) -> Objects:
+    """Return an empty store."""
+    return output.objects
 
 
 def test_what_is_created_is_read_back(objects: Objects) -> None:

@@ -11,7 +11,6 @@ from small_manifest import MADE, RECORDS
 
 import polyframe as pf
 from polyframe.core.addresses import as_address
-from polyframe.core.local_paths import place_of
 from polyframe.store import manifest_text
 from polyframe.store.output import MANIFEST, Output, manifest_key, part_key
 from polyframe.store.versions import (
@@ -24,17 +23,6 @@ from polyframe.store.versions import (
 )
 
 OTHER = msgspec.structs.replace(MADE, versions=("4.1",))
-
-
-@pytest.fixture(params=["folder", "bucket", "memory"])
-def output(request: pytest.FixtureRequest, tmp_path: Path) -> Output:
-    """A new output in a folder, on an S3 server, and in memory."""
-    if request.param == "folder":
-        return Output(tmp_path / "out")
-    if request.param == "memory":
-        return Output(place_of(f"memory://{tmp_path.name}/out", "output"))
-    bucket: Bucket = request.getfixturevalue("bucket")
-    return Output(place_of(f"{bucket.url}/out", "output", bucket.options))
 
 
 def test_versions_are_numbered_and_never_changed(output: Output) -> None:

@@ -7,32 +7,17 @@ from typing import Any
 
 import polars as pl
 import pytest
-from run_processes import PARTITION_BYTES, small_export
+from run_processes import OPTIONS
 from stores import all_files, leftovers, manifest_of, published, stored
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
-from polyframe.pipeline import plan
 from polyframe.store import view
 from polyframe.store.output import STORE, WORK, Output, Work
 from polyframe.store.part_files import PartFile
 from polyframe.store.stages import public_tables
 from polyframe.store.versions import table_parts
 from polyframe.store.work_directory import work_directory
-
-OPTIONS: dict[str, Any] = {"engine": "shapely", "jobs": 1}
-
-
-@pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
-    return small_export(tmp_path / "export.csv", 2)
-
-
-@pytest.fixture
-def out(small: Path, tmp_path: Path) -> Path:
-    pf.run(small, tmp_path / "out", **OPTIONS)
-    return tmp_path / "out"
 
 
 def shown_and_stored(out: Path) -> list[tuple[Path, PartFile]]:

@@ -18,6 +18,8 @@ from polyframe.store.output import WORK
 PARTITION_BYTES = 300
 #: So that processes need not load compiled loops.
 ENGINE = ("--engine", "shapely")
+#: Arguments of small runs of this process.
+OPTIONS: dict[str, Any] = {"engine": "shapely", "jobs": 1}
 
 Process = subprocess.Popen[str]
 
