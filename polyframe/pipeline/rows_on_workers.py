@@ -12,17 +12,19 @@ import polars as pl
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import Visitors
 from polyframe.panoptes.classifications.census import merge_censuses
-from polyframe.panoptes.classifications.csv_splits import CsvSplit, cut_csv, pieces_of, survey_piece
+from polyframe.panoptes.classifications.csv_splits import cut_csv, pieces_of, survey_piece
 from polyframe.panoptes.classifications.export_files import (
     ExportFile,
     describe_files,
     why_not_readable,
     why_not_shared,
 )
+from polyframe.panoptes.classifications.parquet_splits import RowGroup, cut_parquet, read_row_groups
 from polyframe.panoptes.classifications.row_checks import rows_schema, used_rows
 from polyframe.panoptes.classifications.scan_export import CountedRows
 from polyframe.panoptes.classifications.sources import Source, source_names
 from polyframe.panoptes.classifications.splits import (
+    Part,
     Split,
     SplitCensus,
     WholeFiles,
@@ -134,18 +136,29 @@ class RowsOnWorkers:
 
     def _cut(self, files: Sequence[ExportFile]) -> list[Split]:
         """Return splits with the rows of the files, in their order."""
-        pieces = {
-            file.source: pieces_of(file, _SPLIT_BYTES) for file in files if can_be_cut(file, _SPLIT_BYTES)
-        }
-        surveyed = iter(self._run(survey_piece, list(chain.from_iterable(pieces.values())), "survey"))
-        cut: dict[int, list[CsvSplit] | None] = {
-            source: cut_csv(files[source], own, [next(surveyed) for _ in own])
-            for source, own in pieces.items()
-        }
+        large = [file for file in files if can_be_cut(file, _SPLIT_BYTES)]
+        cut = self._cut_csv([file for file in large if file.kind == "csv"])
+        cut |= self._cut_parquet([file for file in large if file.kind == "parquet"])
         splits: list[Split] = []
-        for own_splits, group in groupby(files, lambda file: cut.get(file.source)):
-            splits += in_groups(list(group), _SPLIT_BYTES) if own_splits is None else own_splits
+        for parts, group in groupby(files, lambda file: cut.get(file.source)):
+            splits += in_groups(list(group), _SPLIT_BYTES) if parts is None else parts
         return splits
+
+    def _cut_csv(self, files: Sequence[ExportFile]) -> dict[int, Sequence[Part] | None]:
+        """Return the splits of CSV files by the number of the file; None for one that is malformed."""
+        pieces = {file.source: pieces_of(file, _SPLIT_BYTES) for file in files}
+        surveyed = iter(self._run(survey_piece, list(chain.from_iterable(pieces.values())), "survey"))
+        return {
+            file.source: cut_csv(file, own, [next(surveyed) for _ in own])
+            for file, own in zip(files, pieces.values(), strict=True)
+        }
+
+    def _cut_parquet(self, files: Sequence[ExportFile]) -> dict[int, Sequence[Part] | None]:
+        """Return the splits of Parquet files by the number of the file."""
+        groups = self._run(_read_row_groups, files, "groups")
+        return {
+            file.source: cut_parquet(file, own, _SPLIT_BYTES) for file, own in zip(files, groups, strict=True)
+        }
 
     def _take_censuses(self, splits: Sequence[Split]) -> list[SplitCensus]:
         """Count the rows of splits; files that turn out to be malformed are read as a whole."""
@@ -153,7 +166,7 @@ class RowsOnWorkers:
         malformed = {
             split.file.source: split.file
             for split, census in zip(splits, found, strict=True)
-            if census is None and isinstance(split, CsvSplit)
+            if census is None and not isinstance(split, WholeFiles)
         }
         whole = [_Census(WholeFiles((file,)), self._visitors) for file in malformed.values()]
         repaired = self._run(_take_census, whole, "whole")
@@ -161,7 +174,7 @@ class RowsOnWorkers:
             census
             for census in (*found, *repaired)
             if census is not None
-            and not (isinstance(census.split, CsvSplit) and census.split.file.source in malformed)
+            and (isinstance(census.split, WholeFiles) or census.split.file.source not in malformed)
         ]
 
     def shuffle(
@@ -200,6 +213,11 @@ def _take_census(task: _Census) -> SplitCensus | None:
     """Count the rows of a split; None if its file has to be read as a whole."""
     with _temporary_folder() as folder:
         return take_split_census(task.split, task.visitors, Path(folder))
+
+
+def _read_row_groups(file: ExportFile) -> list[RowGroup]:
+    with _temporary_folder() as folder:
+        return read_row_groups(file, Path(folder))
 
 
 def _read_first(task: _FirstRows) -> pl.DataFrame:

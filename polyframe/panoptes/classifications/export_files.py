@@ -141,6 +141,17 @@ def copy_piece(file: ExportFile, start: int, end: int, target: Path, header: byt
     _download(file, [(start, end)], target, start - len(header))
 
 
+def copy_pieces_in_place(file: ExportFile, pieces: Sequence[tuple[int, int]], target: Path) -> None:
+    """Copy pieces of a file at an address to the same places of an existing file.
+
+    Raises
+    ------
+    PolyframeError
+        If this machine cannot read the file, or the file has changed.
+    """
+    _download(file, pieces, target, 0)
+
+
 def read_piece(file: ExportFile, start: int, end: int) -> Iterator[bytes]:
     """Yield some bytes of a file that is not at an address, in blocks; errors are those of `copy_piece`."""
     assert isinstance(file.place, Path)

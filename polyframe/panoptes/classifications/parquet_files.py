@@ -1,5 +1,6 @@
 """Open classification exports that are stored as Parquet, with every column as text."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,7 @@ def open_parquet(path: Path, name: str, copy: Path) -> pl.LazyFrame:
         names = known_columns(columns)
         groups = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
         if max(groups, default=0) > _LARGEST_ROW_GROUP:
-            _split_row_groups(path, list(names.values()), copy)
+            copy_row_groups(path, list(names.values()), copy)
             path = copy
         lazy = pl.scan_parquet(path, row_index_name=ROW_NUMBER, row_index_offset=1, glob=False)
         lazy = lazy.select(ROW_NUMBER, **names)
@@ -70,15 +71,28 @@ def damaged(path: Path, name: str, error: Exception) -> PolyframeError:
     return PolyframeError(f"{name}: the Parquet file is damaged or incomplete; write or download it again")
 
 
-def _split_row_groups(path: Path, columns: list[str], copy: Path) -> None:
-    """Copy columns of a Parquet file into small row groups, one page at a time."""
+def copy_row_groups(path: Path, columns: Sequence[str], copy: Path, groups: range | None = None) -> None:
+    """Copy columns of a Parquet file into small row groups, one page at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : sequence of str
+        The columns to copy.
+    copy : Path
+        The file to write; its folder is created.
+    groups : range, optional
+        The row groups to copy; by default, all.
+    """
     copy.parent.mkdir(parents=True, exist_ok=True)
     unfinished = copy.with_name(f"{copy.name}.unfinished")
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
         arrow = file.schema_arrow
         schema = pa.schema([arrow.field(column) for column in columns])
+        numbers = range(file.num_row_groups) if groups is None else groups
         with pq.ParquetWriter(unfinished, schema, compression="lz4", use_dictionary=False) as writer:
-            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns, use_threads=False):
+            for batch in file.iter_batches(_ROWS_AT_ONCE, list(numbers), columns, use_threads=False):
                 writer.write_batch(batch.select(columns))
     unfinished.replace(copy)
 

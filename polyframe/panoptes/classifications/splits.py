@@ -1,7 +1,7 @@
 """Read an export in splits, so that several machines can read it at the same time.
 
-A split is a part of a large CSV file (`csv_splits`), or some whole files, since those that are compressed
-cannot be cut.
+A split is a part of a large CSV or Parquet file (`csv_splits`, `parquet_splits`), or some whole files, since
+those that are compressed cannot be cut.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ from polyframe.panoptes.classifications.csv_splits import (
     open_csv_split,
 )
 from polyframe.panoptes.classifications.export_files import ExportFile, fetch
+from polyframe.panoptes.classifications.parquet_splits import ParquetSplit, open_parquet_split
 from polyframe.panoptes.classifications.sources import one_after_another, open_source
 
 #: About how many times larger than a file its rows are.
@@ -42,7 +43,9 @@ class WholeFiles:
     malformed: frozenset[int] | None = None
 
 
-Split: TypeAlias = CsvSplit | WholeFiles
+#: A part of a file.
+Part: TypeAlias = CsvSplit | ParquetSplit
+Split: TypeAlias = Part | WholeFiles
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class SplitCensus:
     ----------
     census : polars.DataFrame
         See `polyframe.panoptes.classifications.census.take_census`.
-    split : CsvSplit or WholeFiles
+    split : CsvSplit, ParquetSplit or WholeFiles
         The split with what is known of it now.
     notes : tuple of (int, str)
         Which files were repaired and why, by their numbers.
@@ -70,8 +73,8 @@ def bytes_of_rows(file: ExportFile) -> int:
 
 
 def can_be_cut(file: ExportFile, split_bytes: int) -> bool:
-    """Return whether a file is so large that it is cut, and may be of a kind that can be."""
-    return file.kind == "csv" and not file.is_encoded and file.size > split_bytes
+    """Return whether a file is so large that it is cut, and of a kind that can be."""
+    return file.kind in ("csv", "parquet") and not file.is_encoded and bytes_of_rows(file) > split_bytes
 
 
 def in_groups(files: Sequence[ExportFile], split_bytes: int) -> Iterator[WholeFiles]:
@@ -94,7 +97,7 @@ def open_split(split: Split, folder: Path) -> pl.LazyFrame:
 
     Parameters
     ----------
-    split : CsvSplit or WholeFiles
+    split : CsvSplit, ParquetSplit or WholeFiles
         From a `SplitCensus`.
     folder : Path
         An existing folder of this machine, for temporary files.
@@ -106,6 +109,8 @@ def open_split(split: Split, folder: Path) -> pl.LazyFrame:
     """
     if isinstance(split, CsvSplit):
         return open_csv_split(split, folder)
+    if isinstance(split, ParquetSplit):
+        return open_parquet_split(split, folder)
     return _open_files(split, folder)[0]
 
 
@@ -122,17 +127,18 @@ def take_split_census(split: Split, visitors: Visitors, folder: Path) -> SplitCe
     Returns
     -------
     SplitCensus or None
-        None if a CSV file that was cut turns out to be malformed, so that it must be read as a whole.
+        None if a file that was cut turns out to be malformed, so that it must be read as a whole.
 
     Raises
     ------
     PolyframeError
         As from `open_split`.
     """
-    if isinstance(split, CsvSplit):
+    if not isinstance(split, WholeFiles):
         try:
-            check_quoted_line_ends(split, folder)
-            return SplitCensus(take_census(open_csv_split(split, folder), visitors), split)
+            if isinstance(split, CsvSplit):
+                check_quoted_line_ends(split, folder)
+            return SplitCensus(take_census(open_split(split, folder), visitors), split)
         except (MalformedError, pl.exceptions.PolarsError):
             return None
     rows, notes = _open_files(split, folder)
