@@ -22,6 +22,7 @@ AVERAGES = ("median", "union", "intersection", "last")
 CLUSTERINGS = ((0.5, 2), (0.3, 2), (0.7, 2), (0.9, 2), (0.5, 1), (0.6, 3), (0.4, 4))
 VERSIONS = ("13.19", "13.16", "13", {"min": "4.4", "max": "13"})
 
+#: Each version with each average, and each clustering with two versions; the last one contains the others.
 REDUCTIONS: dict[str, dict[str, Any]] = {
     f"{average}-{eps}-{min_samples}-{n}": {
         "average_type": average,
@@ -29,9 +30,9 @@ REDUCTIONS: dict[str, dict[str, Any]] = {
         "min_samples": min_samples,
         "n": n,
     }
-    for n, version in enumerate(VERSIONS)
+    for n in range(len(VERSIONS))
     for average in AVERAGES
-    for eps, min_samples in (CLUSTERINGS if average == "median" or version == "13.19" else ((0.5, 2),))
+    for eps, min_samples in (CLUSTERINGS if n == 0 or (n, average) == (3, "median") else ((0.5, 2),))
 }
 REDUCTIONS["threshold"] = {
     "average_type": "median",

@@ -589,13 +589,14 @@ def test_tables_in_a_bucket(example: Path, bucket: Bucket, tmp_path: Path) -> No
 def test_ten_nights_equal_a_load_from_scratch(
     nights: list[Path], tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a local disk and on S3."""
+    """On a local disk each night, and on S3 some nights."""
     for name, value in bucket.environment.items():
         monkeypatch.setenv(name, value)
     lake, kept = tmp_path / "lake", 0
     for number, out in enumerate(nights, 1):
         kept += load(out, lake).tables["labels"].parts_kept
-        pf.load(out, f"delta:{bucket.url}/lake", say=str)
+        if number in (1, 2, 6, 10):
+            pf.load(out, f"delta:{bucket.url}/lake", say=str)
         load(out, tmp_path / f"fresh-{number}")
         assert states(lake) == states(tmp_path / f"fresh-{number}")
         assert {opened(lake, name).transaction_version("polyframe.version") for name in TABLES} == {number}
