@@ -108,8 +108,5 @@ def _row(measure: str, taken: dict[str, list[float]]) -> Row:
 
 def _empty_cache(bench: Bench) -> dict[str, str]:
     """Return the environment variable that gives numba an empty folder for compiled functions."""
-    folder = bench.inputs.folder / "numba-cache"
-    # Tiny inputs measure nothing, so everything is compiled only once.
-    if not (bench.quick and folder.exists()):
-        folder = bench.inputs.new_folder(folder.name)
-    return {"NUMBA_CACHE_DIR": str(folder)}
+    # Tiny inputs measure nothing, so nothing is compiled again.
+    return {} if bench.quick else {"NUMBA_CACHE_DIR": str(bench.inputs.new_folder("numba-cache"))}
