@@ -16,7 +16,7 @@ from polyframe.core.environment import variable_of
 from polyframe.core.reasons import REASONS
 from polyframe.core.result_tables import SCORES, TUNING
 from polyframe.core.settings import Settings
-from polyframe.core.tables import TABLES, Table
+from polyframe.core.tables import PUBLIC_TABLES, Table
 from polyframe.export.shape_rows import LEVELS
 
 DOCS: Final = Path(__file__).parent
@@ -66,7 +66,7 @@ def generate() -> None:
 
 def table_lines() -> Iterator[str]:
     """Yield a section per table: what a row is, the sort order, the columns."""
-    for table in TABLES.values():
+    for table in PUBLIC_TABLES.values():
         yield from (f"## `{table.name}`", "")
         form = " GeoParquet 1.1." if table.geometry else ""
         keys = ", ".join(f"`{key}`" for key in table.sort_by)

@@ -11,7 +11,7 @@ from polyframe.core.atomic_files import atomic_path
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import file_ending
 from polyframe.core.spreadsheet_cells import escape_formulas
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import PUBLIC_TABLES
 
 TABLE_ENDINGS: Final = (".csv", ".parquet")
 
@@ -65,7 +65,7 @@ def check_table_format(path: Path, output: Place | None = None) -> str:
     """
     folder = path.resolve().parent
 
-    if isinstance(output, Path) and folder.parent == output.resolve() and folder.name in TABLES:
+    if isinstance(output, Path) and folder.parent == output.resolve() and folder.name in PUBLIC_TABLES:
         raise UsageError(f"{path}: belongs to the tables in {output}; choose another place")
     return file_ending(path, TABLE_ENDINGS, "table")
 

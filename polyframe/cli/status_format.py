@@ -43,6 +43,7 @@ def _directory_lines(status: Status) -> list[str]:
     ]
     lines += [f"  {file}: {problem}" for file, problem in list(status.not_current.items())[:_MOST_LISTED]]
     lines += _unlisted(len(status.not_current))
+    lines += _correction_lines(status)
     lines += unsure_lines(status.accounting["clusters_unsure"], status.accounting["clusters_estimated"])
     counts: Mapping[str, int] = status.accounting["reasons"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts.items())
@@ -108,6 +109,19 @@ def _table_lines(status: Status) -> list[str]:
     for name, table in status.tables.items():
         lines.append(f"{name:<16}{table.rows:>12,}{table.bytes:>14,}{table.parts:>8,}")
     return lines
+
+
+def _correction_lines(status: Status) -> list[str]:
+    corrections = status.corrections
+    if corrections is None:
+        return []
+    polygons, removed = counted(corrections.polygons, "corrected polygon"), corrections.removed
+    line = f"corrections: {polygons} and {counted(removed, 'removed cluster')} in use"
+    if not corrections.stale:
+        return [f"{line}, none stale"]
+    names = [f"  stale: {name}" for name in corrections.stale_clusters[:_MOST_LISTED]]
+    stale = f"{corrections.stale:,} stale, since the marks of the cluster have changed"
+    return [f"{line}, {stale}", *names, *_unlisted(corrections.stale)]
 
 
 def _version_lines(status: Status) -> list[str]:

@@ -29,7 +29,12 @@ TableName = Literal[
     "subjects",
     "volunteers",
     "contours",
+    "corrections",
 ]
+#: Whether corrected polygons replace the averages of their clusters.
+CorrectionsUse = Literal["use", "ignore"]
+#: What becomes of clusters without a polygon in a file of corrections.
+MissingPolygons = Literal["listed", "keep", "remove"]
 #: What can be scored against the outlines of an expert.
 ScoredTable = Literal["reductions", "contours", "marks"]
 #: The formats of an export.

@@ -1,6 +1,6 @@
 """Define the tables: names, columns, types, units and sort keys.
 
-Writers, checks and documentation are generated from `TABLES`.
+Writers, checks and documentation are generated from `PUBLIC_TABLES`.
 """
 
 import functools
@@ -140,7 +140,8 @@ MARK_ORDER: Final = ("created_at", "classification_id", "mark_index")
 #: The columns that identify a classification or a mark; a classification may have several subjects.
 CLASSIFICATION_KEYS: Final = ("workflow_id", "subject_id", "classification_id")
 MARK_KEYS: Final = (*CLASSIFICATION_KEYS, "mark_index")
-_CLUSTER_KEYS: Final = (*GROUP_KEYS, "cluster_label")
+#: The columns that identify a cluster.
+CLUSTER_KEYS: Final = (*GROUP_KEYS, "cluster_label")
 
 CLASSIFICATIONS: Final = Table(
     "classifications",
@@ -282,8 +283,8 @@ REDUCTIONS: Final = Table(
             "volunteers if this is above `n_classifications`",
         ),
     ),
-    _CLUSTER_KEYS,
-    _CLUSTER_KEYS,
+    CLUSTER_KEYS,
+    CLUSTER_KEYS,
     geometry=True,
 )
 SUBJECTS: Final = Table(
@@ -415,8 +416,8 @@ CONTOURS: Final = Table(
         ),
         Column("geometry", pl.Binary, "level 1, the union of all marks, WKB"),
     ),
-    _CLUSTER_KEYS,
-    _CLUSTER_KEYS,
+    CLUSTER_KEYS,
+    CLUSTER_KEYS,
     geometry=True,
 )
 REJECTS: Final = Table(
@@ -439,14 +440,42 @@ REJECTS: Final = Table(
     MARK_KEYS[1:],
 )
 
+CORRECTIONS: Final = Table(
+    "corrections",
+    "corrected cluster, only if somebody imported corrections (`polyframe import-corrections`)",
+    (
+        *_GROUP,
+        Column("cluster_label", pl.Int32, "the cluster within its group at the time of the import, from 0"),
+        Column(
+            "members",
+            pl.String,
+            "hash of the marks of the cluster that was corrected, 32 hexadecimal digits; the correction is "
+            "used for the cluster of the group that has exactly these marks, and is stale if none has",
+        ),
+        _nullable("corrected_by", pl.String, "who corrected it; missing if the file does not say"),
+        Column("corrected_at", TIMESTAMP, "when, by the file or else the time of the file"),
+        Column(
+            "geometry",
+            pl.Binary,
+            "the corrected polygon, WKB, image pixels; empty if the cluster was removed because it is no "
+            "object",
+        ),
+    ),
+    (*CLUSTER_KEYS, "members"),
+    (*GROUP_KEYS, "members"),
+    geometry=True,
+)
+
 #: Every table in an output directory, in the order in which they are written; hidden ones have a dot.
 STORED_TABLES: Final = {
     table.name: table
     for table in (
         *(CLASSIFICATIONS, EXTRACTIONS, REJECTS),
         *(GROUPS, LABELS, REDUCTIONS, SUBJECTS, VOLUNTEER_SUMS, VOLUNTEERS),
-        CONTOURS,
+        *(CONTOURS, CORRECTIONS),
     )
 }
 #: Those for users.
-TABLES: Final = {name: table for name, table in STORED_TABLES.items() if not name.startswith(".")}
+PUBLIC_TABLES: Final = {name: table for name, table in STORED_TABLES.items() if not name.startswith(".")}
+#: Those of them that runs make.
+TABLES: Final = {name: table for name, table in PUBLIC_TABLES.items() if table is not CORRECTIONS}

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import polars as pl
+import polars.selectors as cs
 
 from polyframe import __version__
 from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION, STORED_TABLES, Table
-from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, stage_settings
+from polyframe.store.stages import ENGINE_STAGES, IMPORTED, STAGE_TABLES, stage_settings, tables_of_stages
 
 #: The bytes of a part also depend on these: the program, and Polars, which hashes the rows.
 _MADE_BY: Final = ("polyframe", __version__, SCHEMA_VERSION, "polars", pl.__version__)
@@ -89,8 +90,19 @@ def merged_places(places: Sequence[str | None]) -> str | None:
 
 @functools.cache
 def columns_digest() -> str:
-    """Return a digest of the columns of all tables: their names, types, and whether values can be missing."""
-    return _digest([[name, _columns(table)] for name, table in STORED_TABLES.items()])
+    """Return a digest of the columns of all tables: their names, types, and whether values can be missing.
+
+    Imported tables do not count: runs do not make them.
+    """
+    imported = tables_of_stages([IMPORTED])
+    made = {name: table for name, table in STORED_TABLES.items() if name not in imported}
+    return _digest([[name, _columns(table)] for name, table in made.items()])
+
+
+def rows_fingerprint(rows: pl.DataFrame) -> str:
+    """Return the fingerprint of an imported table, which depends on all of its values."""
+    texts = rows.with_columns(cs.binary().bin.encode("hex"), cs.datetime().dt.epoch("us"))
+    return _digest([[name, texts[name].to_list()] for name in texts.columns])
 
 
 def _columns(table: Table) -> list[list[str | bool]]:

@@ -1,10 +1,12 @@
 """Describe the geometries of a file as GeoParquet 1.1 does (https://geoparquet.org/releases/v1.1.0/)."""
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any, Final
 
 import polars as pl
+import shapely
 
 from polyframe.core.tables import Table
 
@@ -46,8 +48,12 @@ def outline_bounds(table: Table, rows: pl.DataFrame) -> Bounds | None:
     table : Table
         A table with geometries.
     rows : polars.DataFrame
-        At least the columns in `OUTLINES`. Empty outlines do not count.
+        At least the columns in `OUTLINES`, or else `geometry`. Empty outlines do not count.
     """
+    if table.name not in OUTLINES:
+        polygons = shapely.from_wkb(rows["geometry"].to_numpy(allow_copy=True))
+        left, top, right, bottom = shapely.total_bounds(polygons).tolist()
+        return None if math.isnan(left) else (left, top, right, bottom)
     x, y = (_first(pl.col(name), rows.schema[name]) for name in OUTLINES[table.name])
     left, top, right, bottom = rows.select(
         x.list.min().min().alias("left"),

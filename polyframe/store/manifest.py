@@ -17,7 +17,7 @@ from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
 from polyframe.store.output import MERGED
 from polyframe.store.run_counts import Accounting, Count, Counts
-from polyframe.store.stages import ENGINE_STAGES, MERGED_TABLES, STAGE_TABLES, stage_of
+from polyframe.store.stages import ENGINE_STAGES, IMPORTED, MERGED_TABLES, STAGE_TABLES, stage_of
 
 #: Which settings are recorded as those of the extraction, and as those of all tables.
 EXTRACTION: Final[tuple[Affects, ...]] = ("extract",)
@@ -100,7 +100,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partitions : tuple of PartitionRecord
         At least one, in the order of their subjects.
     merged : dict of str to StageRecord
-        By stage, the tables that are merged from all partitions.
+        By stage, the tables that are merged from all partitions, and those that somebody imported.
     engines : dict of str to str
         The engine that computed the tables of `reduce` and `contours`; empty if it was not recorded.
     drawings : DrawingSizes
@@ -154,6 +154,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for before, after in itertools.pairwise(self.partitions):
             _check_order(before, after)
         _check_merged(self.merged, self.stages)
+
+    @property
+    def sources_of_tables(self) -> tuple[str, ...]:
+        """The stages that were run, and `IMPORTED` if there are imported tables."""
+        return (*self.stages, *(name for name in (IMPORTED,) if name in self.merged))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, as they are in its file."""
@@ -264,7 +269,7 @@ def part_records(manifest: Manifest, table: str) -> dict[str, StageRecord]:
     Empty if there is no such table. A merged table has a single part, see `polyframe.store.output.MERGED`.
     """
     stage = stage_of(table)
-    if stage not in manifest.stages:
+    if stage not in manifest.sources_of_tables:
         return {}
     if table in MERGED_TABLES.get(stage, ()):
         return {MERGED: manifest.merged[stage]}
@@ -299,7 +304,8 @@ def _check_partition(
 
 
 def _check_merged(merged: Mapping[str, StageRecord], stages: tuple[str, ...]) -> None:
-    expected = {stage: set(tables) for stage, tables in MERGED_TABLES.items() if stage in stages}
+    present = (*stages, *(name for name in (IMPORTED,) if name in merged))
+    expected = {stage: set(tables) for stage, tables in MERGED_TABLES.items() if stage in present}
     if {stage: set(record.sizes) for stage, record in merged.items()} != expected:
         tables = ", ".join(table for names in expected.values() for table in names) or "no table"
         raise ValueError(f"merged: expected one size for each of {tables}")

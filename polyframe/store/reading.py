@@ -1,6 +1,7 @@
 """Read the tables of one version of an output, whatever runs publish meanwhile."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from polyframe.consensus.cluster_members import MEMBER_COLUMNS
 from polyframe.core.addresses import Address, Place
 from polyframe.core.arrays import Ints
 from polyframe.core.atomic_files import checked_before_replacing
@@ -17,11 +19,18 @@ from polyframe.core.errors import PolyframeError, UsageError, first_line, short_
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.suggestions import nearest
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import CLUSTER_KEYS, CORRECTIONS, LABELS, PUBLIC_TABLES
+from polyframe.store.corrections import (
+    CORRECTED_TABLES,
+    CORRECTION,
+    Corrections,
+    corrections_of,
+    use_corrections,
+)
 from polyframe.store.manifest import Manifest
 from polyframe.store.output import Output
 from polyframe.store.part_files import PartFile, read_parts
-from polyframe.store.stages import stage_of
+from polyframe.store.stages import IMPORTED, stage_of
 from polyframe.store.versions import read_manifest, table_parts, version_numbers
 
 #: The most parts that stay open after `scan`; some systems allow fewer than a thousand open files.
@@ -64,14 +73,37 @@ class OutputTables:
         The output.
     manifest : Manifest
         How the tables were made.
+    corrected : bool
+        Whether imported corrections replace the averaged polygons, and removed clusters are omitted. Then
+        the column `polyframe.store.corrections.CORRECTION` of reductions and contours can be read, too.
     """
 
     output: Output
     manifest: Manifest
+    corrected: bool = False
+
+    @functools.cached_property
+    def corrections(self) -> Corrections:
+        """The imported corrections, current and stale, whether they are used or not.
+
+        Raises
+        ------
+        PolyframeError
+            If a part is missing or damaged.
+        """
+        parts = list(self.parts(CORRECTIONS.name).values())
+        rows = read_parts(parts) if parts else CORRECTIONS.empty()
+        subjects, columns = rows["subject_id"].unique(), list(MEMBER_COLUMNS)
+        labels = [LABELS.empty().select(columns)]
+        if rows.height and self.contains(LABELS.name):
+            is_corrected = pl.col("subject_id").is_in(subjects.implode())
+            frames = self.partitions(subjects.to_list(), labels=columns)
+            labels += [of_partition[LABELS.name].filter(is_corrected) for of_partition in frames]
+        return corrections_of(rows, pl.concat(labels))
 
     def contains(self, table: str) -> bool:
         """Tell whether there is a table."""
-        return stage_of(table) in self.manifest.stages
+        return stage_of(table) in self.manifest.sources_of_tables
 
     def parts(self, table: str) -> dict[str, PartFile]:
         """Return the parts of a table by the names of their partitions, in order; empty without the table."""
@@ -89,7 +121,26 @@ class OutputTables:
         if not parts:
             raise PolyframeError(_no_table(self.output, table))
         check_columns(self.output, table, parts)
-        return _scan_parts(parts)
+        rows = _scan_parts(parts)
+        if not self._is_corrected(table):
+            return rows
+        return use_corrections(table, rows, self.corrections).drop(CORRECTION)
+
+    def _is_corrected(self, table: str) -> bool:
+        return self.corrected and table in CORRECTED_TABLES and not self.corrections.current.is_empty()
+
+    def _read(self, table: str, part: PartFile, number: int, names: list[str] | None) -> pl.DataFrame:
+        """Read some columns of the part of a partition, with the corrections if they are used."""
+        stored = None if names is None else [name for name in names if name != CORRECTION]
+        subjects = self.corrections.current["subject_id"].to_list() if self._is_corrected(table) else []
+        if number in self.partition_of(subjects):
+            needed = None if stored is None else list(dict.fromkeys((*stored, *CLUSTER_KEYS)))
+            rows = use_corrections(table, read_parts([part], needed).lazy(), self.corrections).collect()
+            return rows.drop(CORRECTION) if names is None else rows.select(names)
+        rows = read_parts([part], stored)
+        if stored != names:
+            rows = rows.with_columns(pl.lit(None, pl.Binary).alias(CORRECTION))
+        return rows
 
     def partitions(
         self, subjects: Sequence[int] | None = None, /, **columns: list[str] | None
@@ -119,7 +170,7 @@ class OutputTables:
             if number not in wanted:
                 continue
             yield {
-                table: read_parts([part], names)
+                table: self._read(table, part, number, names)
                 for part, (table, names) in zip(of_partition, columns.items(), strict=True)
             }
 
@@ -130,7 +181,9 @@ class OutputTables:
 
 
 @contextlib.contextmanager
-def open_tables(place: Place, purpose: str = "export", version: int | None = None) -> Iterator[OutputTables]:
+def open_tables(
+    place: Place, purpose: str = "export", version: int | None = None, *, corrected: bool = False
+) -> Iterator[OutputTables]:
     """Open the tables of a version of an output, and check at the end that it was not removed meanwhile.
 
     Parameters
@@ -141,6 +194,8 @@ def open_tables(place: Place, purpose: str = "export", version: int | None = Non
         What the tables are read for, such as `export`, for the message.
     version : int, optional
         Its number; the newest by default.
+    corrected : bool
+        Whether imported corrections replace the averaged polygons.
 
     Raises
     ------
@@ -158,7 +213,7 @@ def open_tables(place: Place, purpose: str = "export", version: int | None = Non
     can_change = manifest.number == 0
     try:
         with checked_before_replacing(check) if can_change else contextlib.nullcontext():
-            yield OutputTables(output, manifest)
+            yield OutputTables(output, manifest, corrected)
     except PolyframeError:
         check()
         raise
@@ -187,7 +242,7 @@ def scan(
     output : path or address
         The output directory of a run, such as `out` or `s3://bucket/project`.
     table : str
-        One of `polyframe.core.tables.TABLES`, such as `"contours"`.
+        One of `polyframe.core.tables.PUBLIC_TABLES`, such as `"contours"`.
     version : int, optional
         The number of a version, see `polyframe status OUT --versions`; the newest by default.
     storage_options : mapping, optional
@@ -273,8 +328,8 @@ def _scan_parts(parts: Sequence[PartFile]) -> pl.LazyFrame:
 
 
 def _existing_parts(place: Place, table: str, version: int | None) -> list[PartFile]:
-    if not isinstance(table, str) or table not in TABLES:
-        raise UsageError(f"no table {short_repr(table)}{nearest(table, TABLES)}")
+    if not isinstance(table, str) or table not in PUBLIC_TABLES:
+        raise UsageError(f"no table {short_repr(table)}{nearest(table, PUBLIC_TABLES)}")
     output = Output(place)
     parts = list(table_parts(output, read_manifest(output, version), table).values())
     if not parts:
@@ -289,7 +344,7 @@ def check_columns(output: Output, table: str, parts: Sequence[PartFile]) -> None
         present = pl.read_parquet_schema(parts[0].footer())
     except (pl.exceptions.PolarsError, OSError):
         return  # reading it says what is wrong
-    missing = [column.name for column in TABLES[table].columns if column.name not in present]
+    missing = [column.name for column in PUBLIC_TABLES[table].columns if column.name not in present]
     if missing:
         raise PolyframeError(
             f"{output}: its table {table!r} has no column {missing[0]!r}; rebuild it with "
@@ -298,4 +353,9 @@ def check_columns(output: Output, table: str, parts: Sequence[PartFile]) -> None
 
 
 def _no_table(output: Output, table: str) -> str:
+    if stage_of(table) == IMPORTED:
+        return (
+            f"{output}: has no table {table!r}, since nobody imported corrections; import them with "
+            f"`polyframe {IMPORTED} {output} FILE`"
+        )
     return f"{output}: has no table {table!r}; make it with `polyframe {stage_of(table)} {output}`"

@@ -6,7 +6,7 @@ from typing import Any, Final
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.settings import Affects, Settings
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import PUBLIC_TABLES
 
 #: The tables of each stage with a part for each partition, in the order of the stages.
 STAGE_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -14,8 +14,13 @@ STAGE_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "reduce": ("groups", "labels", "reductions", "subjects", ".volunteer_sums"),
     "contours": ("contours",),
 }
-#: The tables of each stage with one part, which is merged from those of all partitions.
-MERGED_TABLES: Final[Mapping[str, tuple[str, ...]]] = {"reduce": ("volunteers",)}
+#: In place of a stage: what somebody imported. Runs keep its tables.
+IMPORTED: Final = "import-corrections"
+#: The tables of each stage with one part: those that are merged from all partitions, and imported ones.
+MERGED_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "reduce": ("volunteers",),
+    IMPORTED: ("corrections",),
+}
 #: Which settings matter to the tables of each stage.
 _STAGE_SETTINGS: Final[Mapping[str, tuple[Affects, ...]]] = {
     "extract": ("extract",),
@@ -30,22 +35,24 @@ NOT_CLUSTERING: Final = ("average_type",)
 
 def stage_of(table: str) -> str:
     """Return the stage that writes a table."""
-    return next(stage for stage in STAGE_TABLES if table in tables_of_stages([stage]))
+    stages = (*STAGE_TABLES, *MERGED_TABLES)
+    return next(stage for stage in stages if table in tables_of_stages([stage]))
 
 
 def tables_of_stages(stages: Iterable[str]) -> list[str]:
     """Return the tables of some stages, hidden ones included."""
-    return [table for stage in stages for table in (*STAGE_TABLES[stage], *MERGED_TABLES.get(stage, ()))]
+    tables = (STAGE_TABLES, MERGED_TABLES)
+    return [table for stage in stages for of_stage in tables for table in of_stage.get(stage, ())]
 
 
 def public_tables(stages: Iterable[str]) -> list[str]:
     """Return the tables of some stages that users know."""
-    return [table for table in tables_of_stages(stages) if table in TABLES]
+    return [table for table in tables_of_stages(stages) if table in PUBLIC_TABLES]
 
 
 def stage_settings(settings: Settings, stage: str) -> dict[str, Any]:
     """Return the settings that matter to the tables of a stage, as plain JSON values."""
-    names = settings.affecting(*_STAGE_SETTINGS[stage])
+    names = settings.affecting(*_STAGE_SETTINGS.get(stage, ()))
     if stage == "contours":
         names = {name: value for name, value in names.items() if name not in NOT_CLUSTERING}
     return names

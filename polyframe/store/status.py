@@ -13,7 +13,8 @@ from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.plurals import agreeing, counted
 from polyframe.core.reprs import html_repr, text_repr
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import CORRECTIONS, PUBLIC_TABLES
+from polyframe.store.corrections import cluster_names
 from polyframe.store.last_check import last_check
 from polyframe.store.lock import holder_of
 from polyframe.store.manifest import Manifest, StageRecord, part_records
@@ -30,6 +31,7 @@ from polyframe.store.output import (
     partition_of,
 )
 from polyframe.store.part_files import PartFile, read_rows_and_origin
+from polyframe.store.reading import OutputTables
 from polyframe.store.recorded_settings import not_default
 from polyframe.store.stages import STAGE_TABLES, public_tables, settings_of, tables_of_stages
 from polyframe.store.versions import read_manifest, table_parts, version_numbers
@@ -81,6 +83,26 @@ class Published:
     polyframe_version: str | None
 
 
+@dataclass(frozen=True)
+class CorrectionsStatus:
+    """The corrections in an output.
+
+    Attributes
+    ----------
+    polygons, removed : int
+        Clusters with a corrected polygon, and clusters that were removed since they are no objects.
+    stale : int
+        Corrections that are not used, because their cluster has other marks by now.
+    stale_clusters : list of str
+        Each of these, such as `subject 1000003 frame 0 T0_toolIndex0 cluster 1`.
+    """
+
+    polygons: int
+    removed: int
+    stale: int
+    stale_clusters: list[str]
+
+
 @dataclass(frozen=True, repr=False)
 class Status:
     """What an output directory contains.
@@ -128,6 +150,8 @@ class Status:
         When a run last published it or found that it is up to date (UTC).
     published : list of Published
         All versions that are kept, if they were requested.
+    corrections : CorrectionsStatus or None
+        Those that somebody imported; None without any, or if they cannot be read.
     """
 
     output: str
@@ -155,6 +179,7 @@ class Status:
     host: str | None = None
     checked_at: str | None = None
     published: list[Published] = field(default_factory=list)
+    corrections: CorrectionsStatus | None = None
 
     def __repr__(self) -> str:
         return text_repr("Status", self._rows())
@@ -287,7 +312,7 @@ def _status(opened: Output, numbers: Sequence[int], *, versions: bool) -> Status
     merged = {table for record in manifest.merged.values() for table in record.sizes}
     outdated = {partition_of(Path(file).name) for file in problems if file.split("/")[0] not in merged}
     recorded = manifest.to_dict()
-    public = {table: parts[table] for table in public_tables(manifest.stages)}
+    public = {table: parts[table] for table in public_tables(manifest.sources_of_tables)}
     listed = [part for of_table in public.values() for part in of_table]
     return Status(
         **progress,
@@ -299,7 +324,20 @@ def _status(opened: Output, numbers: Sequence[int], *, versions: bool) -> Status
         parts=len(listed),
         parts_current=sum(not part.problem for part in listed),
         not_current=problems,
+        corrections=_corrections(OutputTables(opened, manifest)),
     )
+
+
+def _corrections(tables: OutputTables) -> CorrectionsStatus | None:
+    if not tables.contains(CORRECTIONS.name):
+        return None
+    try:
+        corrections = tables.corrections
+    except PolyframeError:
+        return None  # a missing or damaged part is listed
+    removed = int(corrections.is_removed.sum())
+    names = cluster_names(corrections.stale)
+    return CorrectionsStatus(corrections.current.height - removed, removed, len(names), names)
 
 
 def is_begun(output: Output) -> bool:
@@ -332,9 +370,9 @@ def _parts(output: Output, manifest: Manifest, entries: Mapping[str, Entry]) -> 
     # An output of an earlier release is not shown in folders, but consists of them.
     folder = output.folder if manifest.number and not is_view_changing(output, manifest) else None
     parts = {}
-    for table in tables_of_stages(manifest.stages):
+    for table in tables_of_stages(manifest.sources_of_tables):
         records = part_records(manifest, table)
-        view = folder if table in TABLES else None
+        view = folder if table in PUBLIC_TABLES else None
         parts[table] = [
             _part(f"{table}/{part_name(partition)}", table, part, records[partition], entries, view)
             for partition, part in table_parts(output, manifest, table).items()

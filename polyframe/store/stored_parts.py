@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polyframe.core.tables import TABLES, Table
+from polyframe.core.tables import PUBLIC_TABLES, Table
 from polyframe.store.fingerprints import part_fingerprint
 from polyframe.store.manifest import Manifest, part_records
 from polyframe.store.part_files import PartFile, read_parts
@@ -62,7 +62,7 @@ def stored_parts(tables: OutputTables, table: str) -> list[StoredPart]:
     tables : OutputTables
         An output directory, from `open_tables`.
     table : str
-        The name of a table in `polyframe.core.tables.TABLES`.
+        The name of a table in `polyframe.core.tables.PUBLIC_TABLES`.
     """
     if not tables.contains(table):
         return []
@@ -72,7 +72,7 @@ def stored_parts(tables: OutputTables, table: str) -> list[StoredPart]:
     records = part_records(tables.manifest, table)
     return [
         StoredPart(
-            TABLES[table],
+            PUBLIC_TABLES[table],
             name,
             first,
             next_subject,

@@ -180,6 +180,6 @@ def _keys_of(output: Output, numbers: Sequence[int]) -> tuple[set[str], bool]:
             all_readable = False
             continue
         keys |= {shard_key(name) for name in shards}
-        for table in tables_of_stages(manifest.stages):
+        for table in tables_of_stages(manifest.sources_of_tables):
             keys |= {part.key for part in table_parts(output, manifest, table).values()}
     return keys, all_readable

@@ -20,6 +20,7 @@ from polyframe.store.manifest import Manifest, StageRecord, part_records
 from polyframe.store.manifest_text import ManifestText, manifest_text, parse_manifest
 from polyframe.store.output import MANIFESTS, Output, manifest_key, number_of, part_key, shard_key
 from polyframe.store.part_files import PartFile
+from polyframe.store.stages import IMPORTED
 
 
 def version_numbers(output: Output) -> list[int]:
@@ -85,6 +86,32 @@ def recorded_manifest(output: Output) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return manifest if isinstance(manifest, dict) else {}
+
+
+def imported_record(output: Output) -> StageRecord | None:
+    """Return the record of the imported tables of the newest version; None if it has none.
+
+    People made them, so they are also found in manifests that cannot be used: of another release, or an older
+    one if the newest is damaged.
+
+    Raises
+    ------
+    PolyframeError
+        If the record itself cannot be read.
+    """
+    for number in reversed(version_numbers(output)):
+        try:
+            manifest = json.loads(_content(output, number))
+        except (OSError, ValueError, RecursionError):
+            continue
+        merged = manifest.get("merged") if isinstance(manifest, dict) else None
+        record = merged.get(IMPORTED) if isinstance(merged, dict) else None
+        try:
+            return None if record is None else msgspec.convert(record, StageRecord)
+        except msgspec.ValidationError:
+            place = manifest_place(output, number)
+            raise PolyframeError(f"{place}: its record of {IMPORTED} cannot be read; restore it") from None
+    return None
 
 
 def manifest_place(output: Output, number: int) -> str:

@@ -56,7 +56,7 @@ def refresh_view(work: Work, manifest: Manifest) -> None:
     if folder is None:
         return
     try:
-        tables = public_tables(manifest.stages)
+        tables = public_tables(manifest.sources_of_tables)
         parts = {table: _parts(output, manifest, table) for table in tables}
         changed = [table for table in tables if not _is_shown(folder / table, parts[table])]
         gone = [t for t in STORED_TABLES if t not in tables and os.path.lexists(folder / t)]

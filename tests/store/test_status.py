@@ -99,7 +99,7 @@ def test_json_is_one_object_with_stable_keys(finished_output: Path, polyframe: C
     keys = "command exit_code polyframe_version output schema_version sources versions version_chosen_by"
     keys += " stages settings extraction engines tables"
     keys += " partitions partitions_current parts parts_current not_current accounting running finished_parts"
-    keys += " finished_partitions number finished_at host checked_at published notes"
+    keys += " finished_partitions number finished_at host checked_at published corrections notes"
     assert list(printed) == keys.split()
     assert list(printed["tables"]["labels"]) == ["rows", "bytes", "parts", "current"]
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.tables import CONTOURS, TABLES, Column, Table
+from polyframe.core.tables import CONTOURS, PUBLIC_TABLES, Column, Table
 from polyframe.store.reading import OutputTables
 from polyframe.store.stored_parts import StoredPart, stored_parts
 
@@ -51,7 +51,7 @@ LOADS: Final = Table(
 
 #: Every table that polyframe may make in a target.
 TARGET_TABLES: Final[Mapping[str, Table]] = {
-    table.name: table for table in (*TABLES.values(), CONTOUR_LEVELS, LOADS)
+    table.name: table for table in (*PUBLIC_TABLES.values(), CONTOUR_LEVELS, LOADS)
 }
 
 
@@ -107,7 +107,7 @@ def target_parts(tables: OutputTables, *, nested_lists: bool) -> dict[str, list[
         directory does not have are absent.
     """
     parts: dict[str, list[TargetPart]] = {}
-    for name, table in TABLES.items():
+    for name, table in PUBLIC_TABLES.items():
         if table == CONTOURS and not nested_lists:
             table = CONTOUR_LEVELS
         if stored := stored_parts(tables, name):

@@ -45,8 +45,8 @@ class Expected:
     part : str
         The name of the file.
     record : StageRecord
-    version : str
-        The version of polyframe that wrote it.
+    version : str or None
+        The version of polyframe that wrote it; None for an imported table, which later versions keep.
     settings : Settings
         The settings of the stage of the table.
     """
@@ -54,7 +54,7 @@ class Expected:
     table: Table
     part: str
     record: StageRecord
-    version: str
+    version: str | None
     settings: Settings
 
     @property
@@ -74,10 +74,10 @@ class Expected:
 
     def footer(self) -> dict[str, Any]:
         """Return the expected contents of the footer."""
+        versions = {"schema_version": SCHEMA_VERSION, "polyframe_version": self.version}
         return {
             "table": self.table.name,
-            "schema_version": SCHEMA_VERSION,
-            "polyframe_version": self.version,
+            **({} if self.version is None else versions),
             "settings": stage_settings(self.settings, self.stage),
             "fingerprint": self.record.fingerprint,
             "places": self.record.places,
@@ -114,13 +114,13 @@ def view_findings(output: Output, manifest: Manifest) -> list[Finding]:
 
 
 def _view_findings(output: Output, manifest: Manifest, folder: Path) -> list[Finding]:
-    tables = tables_of_stages(manifest.stages)
+    tables = tables_of_stages(manifest.sources_of_tables)
     findings = [
         Finding("files", table, "is not a table in the manifest", "remove it")
         for table in STORED_TABLES
         if table not in tables and os.path.lexists(folder / table)
     ]
-    for table in public_tables(manifest.stages):
+    for table in public_tables(manifest.sources_of_tables):
         parts = {part_name(name): part for name, part in table_parts(output, manifest, table).items()}
         findings += [
             Finding("files", f"{table}/{name}", "is not a part in the manifest", "remove it")
@@ -272,7 +272,10 @@ def fingerprint_findings(manifest: Manifest) -> list[Finding]:
                 f"settings{more}"
             )
             findings.append(Finding("fingerprint", MANIFEST, problem))
-    for stage, merged in manifest.merged.items():
+    for stage in by_stage:
+        if stage not in manifest.merged:
+            continue
+        merged = manifest.merged[stage]
         content = merged_content(record.content for record in records)
         expected = fingerprint(content, stage)
         places = merged_places([record.stages[stage].places for record in records])

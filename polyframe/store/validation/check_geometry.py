@@ -41,14 +41,16 @@ def outline_findings(
         return _findings("values", file, table, rows, _path_checks(rows), first_row)
     if not table.geometry:
         return []
-    findings = _findings("values", file, table, rows, _level_checks(table, rows, max_levels), first_row)
+    has_outlines = table.name in OUTLINES
+    checks = _level_checks(table, rows, max_levels) if has_outlines else {}
+    findings = _findings("values", file, table, rows, checks, first_row)
     polygons, readable = _polygons(rows["geometry"])
     geometry = {
         "has a geometry that is not a WKB polygon": ~readable,
         "has a geometry that is not a valid polygon": readable & ~_valid(polygons),
     }
     findings += _findings("geometry", file, table, rows, _columns(geometry), first_row)
-    if findings:
+    if findings or not has_outlines:
         return findings
     (x, y), area = OUTLINES[table.name], _AREAS[table.name]
     names = {x: "x", y: "y", area: "area"}

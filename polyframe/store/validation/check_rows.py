@@ -9,7 +9,7 @@ import polars as pl
 from polyframe.consensus.votes import invalid_json
 from polyframe.core.estimation import ESTIMATED_SIZES, LEAST_MARKS, MOST_MARKS
 from polyframe.core.settings import Settings
-from polyframe.core.tables import Table, missing_last
+from polyframe.core.tables import CORRECTIONS, Table, missing_last
 from polyframe.geometry.stability import classifications_needed
 from polyframe.panoptes.classifications.column_parsers import REPLACEMENT
 from polyframe.panoptes.classifications.metadata import is_visitor
@@ -107,7 +107,8 @@ def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
     """Return the conditions of wrong rows, by problem."""
     schema = table.schema
     checks: dict[str, pl.Expr] = {}
-    if "workflow_id" in schema:
+    # Corrections stay if the next run is of another workflow.
+    if "workflow_id" in schema and table is not CORRECTIONS:
         checks[f"is not of workflow {settings.workflow_id}"] = pl.col("workflow_id") != settings.workflow_id
     if "cluster_label" in schema:
         lowest = -1 if table.name == "labels" else 0

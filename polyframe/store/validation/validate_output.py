@@ -1,6 +1,7 @@
 """Validate an output directory: its manifest, its files, and its rows by partition."""
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import Final
@@ -12,11 +13,13 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.settings import Settings
-from polyframe.core.tables import STORED_TABLES, TABLES, VOLUNTEER_SUMS, VOLUNTEERS
+from polyframe.core.tables import CORRECTIONS, PUBLIC_TABLES, STORED_TABLES, VOLUNTEER_SUMS, VOLUNTEERS
+from polyframe.store.fingerprints import rows_fingerprint
 from polyframe.store.geo_metadata import Bounds, joint_bounds, outline_bounds
 from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord
 from polyframe.store.output import MERGED, Output, part_name
-from polyframe.store.stages import STAGE_TABLES, stage_of
+from polyframe.store.part_files import read_parts
+from polyframe.store.stages import IMPORTED, STAGE_TABLES, stage_of
 from polyframe.store.status import is_begun
 from polyframe.store.validation import (
     check_agreement,
@@ -92,6 +95,7 @@ def _check(output: Output) -> Findings:
         findings += _partition_findings(record, known, settings)
         sums.append(known.get(VOLUNTEER_SUMS.name))
     findings += _merged_findings(reader, manifest, sums)
+    findings += _imported_findings(reader, manifest)
     if reader.everything_read:
         findings += check_counts.subject_findings(manifest, reader.last_subject)
     return Findings(findings, len(reader.tables), reader.n_parts, reader.n_rows)
@@ -137,7 +141,9 @@ class _Reader:
     ) -> pl.DataFrame | None:
         """Check a part and return its short columns for later checks, or None if it is damaged."""
         table = STORED_TABLES[name]
-        version, settings = self.manifest.polyframe_version, self.settings[stage_of(name)]
+        stage = stage_of(name)
+        version = None if stage == IMPORTED else self.manifest.polyframe_version
+        settings = self.settings.get(stage, self.manifest.settings)
         expected = check_files.Expected(table, part_name(partition), record, version, settings)
         source: check_files.Source | None = None
         with contextlib.suppress(FileNotFoundError):
@@ -194,7 +200,7 @@ class _Reader:
         return pl.concat(batches)
 
     def _count(self, name: str, frame: pl.DataFrame) -> None:
-        if name not in TABLES:
+        if name not in PUBLIC_TABLES:
             return
         self.tables.add(name)
         self.n_parts += 1
@@ -243,7 +249,9 @@ def _partition_findings(
 def _merged_findings(reader: _Reader, manifest: Manifest, sums: list[pl.DataFrame | None]) -> list[Finding]:
     """Check the tables that are merged from all partitions, if their sums could be read."""
     findings: list[Finding] = []
-    for record in manifest.merged.values():
+    for stage, record in manifest.merged.items():
+        if stage == IMPORTED:
+            continue
         volunteers = reader.read(VOLUNTEERS.name, MERGED, record, (None, None))
         findings += reader.findings
         reader.findings.clear()
@@ -252,3 +260,20 @@ def _merged_findings(reader: _Reader, manifest: Manifest, sums: list[pl.DataFram
             file = f"{VOLUNTEERS.name}/{part_name(MERGED)}"
             findings += check_volunteers.volunteers_findings(file, volunteers, pl.concat(known))
     return findings
+
+
+def _imported_findings(reader: _Reader, manifest: Manifest) -> list[Finding]:
+    """Check the table of corrections, which a run cannot rebuild."""
+    record = manifest.merged.get(IMPORTED)
+    if record is None:
+        return []
+    rows = reader.read(CORRECTIONS.name, MERGED, record, (None, None))
+    findings = list(reader.findings)
+    reader.findings.clear()
+    if rows is not None:
+        part = version_part(reader.output, manifest, CORRECTIONS.name, MERGED, record)
+        if rows_fingerprint(read_parts([part])) != record.fingerprint:
+            file = f"{CORRECTIONS.name}/{part_name(MERGED)}"
+            findings.append(Finding("fingerprint", file, "its rows do not match its fingerprint"))
+    advice = f"restore it, or replace it with `polyframe {IMPORTED} {reader.output} FILE --replace`"
+    return [dataclasses.replace(finding, advice=advice) for finding in findings]
