@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from polyframe.consensus.reduce import Reduction
     from polyframe.core.drawing_tasks import DrawingTask
     from polyframe.core.notes import PolyframeWarning
+    from polyframe.export.corrections.import_corrections import import_corrections
+    from polyframe.export.corrections.imported import ImportedCorrections
     from polyframe.export.export_output import export
     from polyframe.export.exported_file import Exported
     from polyframe.export.geo_frames import to_geopandas
@@ -38,6 +40,7 @@ __all__ = [
     "Extraction",
     "Finding",
     "Findings",
+    "ImportedCorrections",
     "Loaded",
     "PolyframeWarning",
     "Published",
@@ -51,6 +54,7 @@ __all__ = [
     "explode_levels",
     "export",
     "extract",
+    "import_corrections",
     "load",
     "reduce",
     "report",
@@ -75,6 +79,7 @@ _MODULES: Final = {
     "Extraction": "polyframe.consensus.extract",
     "Finding": "polyframe.store.validation",
     "Findings": "polyframe.store.validation",
+    "ImportedCorrections": "polyframe.export.corrections.imported",
     "Loaded": "polyframe.export.load.loaded",
     "PolyframeWarning": "polyframe.core.notes",
     "Published": "polyframe.store.status",
@@ -88,6 +93,7 @@ _MODULES: Final = {
     "explode_levels": "polyframe.consensus.explode_levels",
     "export": "polyframe.export.export_output",
     "extract": "polyframe.pipeline.stage_functions",
+    "import_corrections": "polyframe.export.corrections.import_corrections",
     "load": "polyframe.export.load.load",
     "reduce": "polyframe.pipeline.stage_functions",
     "report": "polyframe.export.report.write_report",

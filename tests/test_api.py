@@ -25,7 +25,7 @@ from polyframe.core.addresses import Address
 from polyframe.core.choices import ExportFormat, TableName
 from polyframe.core.setting_keywords import CallKeywords, ContoursKeywords, ExtractKeywords, ReduceKeywords
 from polyframe.core.settings import Settings
-from polyframe.core.tables import CONTOURS, REDUCTIONS, TABLES
+from polyframe.core.tables import CONTOURS, PUBLIC_TABLES, REDUCTIONS, TABLES
 from polyframe.export.export_options import FORMATS, ExportOptions
 from polyframe.synthetic.synth_options import SynthOptions
 
@@ -123,7 +123,7 @@ def test_options_are_those_declared(function: Callable[..., Any], options: Any) 
 
 
 def test_literal_types_name_the_tables_and_formats() -> None:
-    assert set(typing.get_args(TableName)) == set(TABLES)
+    assert set(typing.get_args(TableName)) == set(PUBLIC_TABLES)
     assert typing.get_args(ExportFormat) == tuple(FORMATS)
 
 

@@ -16,6 +16,7 @@ import click
 from polyframe import __version__
 from polyframe.cli import completion
 from polyframe.cli.console import print_error
+from polyframe.cli.corrections_command import import_corrections
 from polyframe.cli.demo_command import demo
 from polyframe.cli.help import Group, error_message
 from polyframe.cli.input_commands import config, synth
@@ -79,7 +80,7 @@ cli.add("Begin", demo)
 cli.add("Prepare", config, synth)
 cli.add("Make tables", run, extract, reduce, contours)
 cli.add("Inspect", status, validate, vacuum, plot, report, tune, score, volunteers, subjects)
-cli.add("Export", export, load)
+cli.add("Export", export, import_corrections, load)
 cli.add("Shell", completion.completion)
 
 

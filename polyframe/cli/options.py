@@ -19,6 +19,7 @@ from polyframe.cli.parameter_types import (
 from polyframe.core.addresses import has_secret, is_secret
 from polyframe.core.environment import CLUSTER_VARIABLE, LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE, variable_of
 from polyframe.core.settings import Settings
+from polyframe.export.export_options import ExportOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -162,6 +163,10 @@ storage_option = click.option(
     callback=_keep_storage_options,
     help="option of a store, such as aws_endpoint_url=http://localhost:9000; secrets are read from the "
     "environment; repeatable",
+)
+_CORRECTIONS: Final = next(f for f in dataclasses.fields(ExportOptions) if f.name == "corrections")
+corrections_option = click.option(
+    "--corrections", type=click.Choice(_CORRECTIONS.metadata["kind"]), help=_CORRECTIONS.metadata["help"]
 )
 cluster_option = click.option(
     "--cluster",

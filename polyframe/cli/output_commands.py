@@ -14,6 +14,7 @@ from polyframe.cli.help import command
 from polyframe.cli.log_lines import print_line
 from polyframe.cli.options import (
     Function,
+    corrections_option,
     drop_unset,
     json_option,
     log_format_option,
@@ -210,6 +211,7 @@ def export(output: Place, to: Any, path: Path, quiet: bool, **options: Any) -> N
     help="number of clusters to show, those with the least consensus",
 )
 @click.option("--names", is_flag=True, help="show the names of volunteers instead of numbers")
+@corrections_option
 @storage_option
 @quiet_option
 @log_format_option

@@ -10,7 +10,7 @@ import click
 from polyframe.cli.completion import folders
 from polyframe.cli.console import say
 from polyframe.cli.help import TopicOption, command
-from polyframe.cli.options import storage_option, title_option, words_option
+from polyframe.cli.options import corrections_option, storage_option, title_option, words_option
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS, PLACE, SUBJECT_ID
 from polyframe.core.addresses import Address, Place
 from polyframe.core.errors import UsageError
@@ -81,6 +81,7 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
     show_default=True,
     help="width of the picture in pixels",
 )
+@corrections_option
 @storage_option
 def plot(
     output: Place | None,
@@ -89,6 +90,7 @@ def plot(
     picture: Path,
     width: int,
     title: str | None,
+    corrections: Any,
     **chosen: Any,
 ) -> None:
     """Draw a subject of OUT, or the distribution of consensus over all clusters.
@@ -110,7 +112,7 @@ def plot(
         elif subject is None:
             figure = pictures.overview_figure(output, title=title, width=width)
         else:
-            figure = _subject_figure(output, subject, width, title, **chosen)
+            figure = _subject_figure(output, subject, width, title, corrections=corrections, **chosen)
         pictures.save_figure(figure, picture)
 
 
@@ -145,6 +147,7 @@ def _subject_figure(
     frame: tuple[int, ...],
     tool: tuple[int, ...],
     task: tuple[str, ...],
+    corrections: Any,
     **image_options: Any,
 ) -> "Figure":
     from polyframe import plot as pictures
@@ -157,6 +160,7 @@ def _subject_figure(
         tools=tool,
         workflows=workflows,
         classifications=classifications,
+        corrections=corrections,
     )
     if not show and level is None:
         # Skip the heat map if OUT has no contours.

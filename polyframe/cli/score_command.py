@@ -11,6 +11,7 @@ from polyframe.cli.console import print_object, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     DEFAULT_OF_OUT,
+    corrections_option,
     drop_unset,
     gold_options,
     json_option,
@@ -52,6 +53,7 @@ from polyframe.core.choices import ScoredTable
 )
 @click.option("--min-iou", type=float, help="least IoU of a match (0 <= min_iou <= 1)  [default: 0.5]")
 @named_setting_options("task", "tool", default=DEFAULT_OF_OUT)
+@corrections_option
 @click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
 @storage_option
 @json_option

@@ -7,11 +7,13 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from polyframe.consensus.cluster_members import MEMBER_COLUMNS, cluster_members
 from polyframe.core.arrays import Floats
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.omissions import NOT_ESTIMATED, Omissions
+from polyframe.store.corrections import CORRECTION, use_corrections_of_level
 from polyframe.store.reading import OutputTables
 
 _SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
@@ -37,7 +39,8 @@ class Shape:
     Attributes
     ----------
     properties : dict
-        Columns of the tables: keys, counts, consensus, area; for a contour also its `level`.
+        Columns of the tables: keys, counts, consensus, area; for a contour also its `level`, and if they are
+        read, the `members` of the cluster.
     points : (n, 2) array
         The outline, closed; empty for an empty intersection.
     """
@@ -59,10 +62,17 @@ def table_of(options: ExportOptions) -> str:
     return options.what or ("reductions" if options.level is None else "contours")
 
 
-def columns_of_shapes(options: ExportOptions) -> dict[str, list[str]]:
-    """Return the tables and columns from which `shapes_of_partition` makes shapes."""
+def columns_of_shapes(options: ExportOptions, *, members: bool = False) -> dict[str, list[str]]:
+    """Return the tables and columns from which `shapes_of_partition` makes shapes.
+
+    With `members`, their properties contain the hash of their marks, by which corrections find their cluster.
+    """
     table = table_of(options)
     columns = {table: list(_COLUMNS[table])}
+    if options.level is not None:
+        columns[table].append(CORRECTION)
+    if members:
+        columns["labels"] = list(MEMBER_COLUMNS)
     if table == "contours" and needs_expected_iou(options):
         columns["reductions"] = [*CLUSTER_KEYS, "expected_iou"]
     return columns
@@ -97,8 +107,14 @@ def shapes_of_partition(
     omissions : Omissions
     """
     table = table_of(options)
-    for row in chosen_clusters(frames, options, omissions).iter_rows(named=True):
-        properties = {name: row[name] for name in _SHARED}
+    rows = chosen_clusters(frames, options, omissions)
+    shared = list(_SHARED)
+    if set(MEMBER_COLUMNS) <= set(frames["labels"].columns if "labels" in frames else ()):
+        known = cluster_members(frames["labels"])
+        rows = rows.join(known, on=CLUSTER_KEYS, how="left", maintain_order="left")
+        shared.append("members")
+    for row in rows.iter_rows(named=True):
+        properties = {name: row[name] for name in shared}
         if table == "reductions":
             properties |= {name: row[name] for name in _OF_REDUCTIONS}
             yield Shape(properties, _points(row["clusters_x"], row["clusters_y"]))
@@ -142,9 +158,14 @@ def chosen_clusters(
             omissions.add(reason, row)
         rows = rows.filter(is_omitted.not_())
     if level is not None:
-        rows = rows.with_columns(pl.Series(WANTED, level.numbers(rows["clusters_count"]), pl.Int32))
+        numbers = level.numbers(rows["clusters_count"])
+        volunteers = pl.lit(value=True)
+        if CORRECTION in rows.columns:
+            rows = use_corrections_of_level(rows, numbers)
+            volunteers = pl.col(CORRECTION).is_null()
+        rows = rows.with_columns(pl.Series(WANTED, numbers, pl.Int32))
         columns = [*CLUSTER_KEYS, "number_of_contours", "contours_level", WANTED]
-        for row in rows.select(columns).iter_rows(named=True):
+        for row in rows.filter(volunteers).select(columns).iter_rows(named=True):
             omissions.look_up(level, row[WANTED], row)
     return rows
 

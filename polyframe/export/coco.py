@@ -17,7 +17,12 @@ from polyframe.export.image_bounds import clip_to_image, why_omitted
 from polyframe.store.reading import OutputTables
 
 #: Attributes of an annotation beside the fields of COCO.
-_ATTRIBUTES: Final = ("subject_id", "frame", "tool", "cluster_label", "clusters_count", "consensus", "level")
+_ATTRIBUTES: Final = (
+    *("subject_id", "frame", "tool", "cluster_label", "clusters_count", "consensus", "level", "members"),
+)
+#: A list beside those of COCO: the `members` of the exported clusters by image. If it is still in an edited
+#: file, it shows which polygons somebody removed.
+EXPORTED: Final = "polyframe_clusters"
 
 
 def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
@@ -35,7 +40,8 @@ def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) ->
         Receives notes about guessed image sizes and what is omitted.
     """
     n_annotations = 0
-    with image_export(tables, path, options, say) as export:
+    exported: dict[int, list[str]] = {}
+    with image_export(tables, path, options, say, members=True) as export:
         file = export.file
         categories = [_category(category) for category in export.categories.by_tool.values()]
         info = {"description": f"polyframe {__version__}", "version": __version__}
@@ -61,10 +67,12 @@ def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) ->
                     export.omissions.add(why_omitted(shape.points), shape.properties)
                     continue
                 n_annotations += 1
+                if "members" in shape.properties:
+                    exported.setdefault(number, []).append(shape.properties["members"])
                 category = export.categories.of(shape.properties).number
                 ids = {"id": n_annotations, "image_id": number, "category_id": category}
                 file.write(f"{',' if n_annotations > 1 else ''}\n{json.dumps(ids | annotation)}")
-        file.write("\n]}\n")
+        file.write(f'\n],\n"{EXPORTED}": {json.dumps(exported)}}}\n')
     return [Exported(path, n_annotations, "annotations")]
 
 

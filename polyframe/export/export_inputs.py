@@ -71,6 +71,7 @@ def image_export(
     check: Callable[[str], object] = str,
     needs_sizes: bool = True,
     guesses_sizes: bool = True,
+    members: bool = False,
 ) -> Iterator[ImageExport]:
     """Open a file to write and an output directory to read; at the end, report what was guessed or omitted.
 
@@ -92,6 +93,8 @@ def image_export(
         omitted.
     guesses_sizes : bool
         Whether an unknown size is guessed from the shapes; otherwise, the image is omitted.
+    members : bool
+        Whether shapes have the property `members`, by which edited polygons find their cluster again.
 
     Raises
     ------
@@ -105,8 +108,9 @@ def image_export(
         atomic_text(path) as file,
         shape_export(tables, options, say, sized=sizes.recorded, ending=ending, check=check) as shapes,
     ):
+        shown = vars(shapes) | {"members": members and tables.contains("labels")}
         export = ImageExport(
-            file=file, sizes=sizes, needs_sizes=needs_sizes, guesses_sizes=guesses_sizes, **vars(shapes)
+            file=file, sizes=sizes, needs_sizes=needs_sizes, guesses_sizes=guesses_sizes, **shown
         )
         yield export
     export.report(say)

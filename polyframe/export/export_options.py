@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from polyframe.core.choices import CorrectionsUse
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel, Level, parse_level
 from polyframe.core.local_paths import AnyPath, local_path
@@ -117,6 +118,11 @@ class ExportOptions:
         "omit the coordinate system, as RFC 7946 requires; GIS programs then take pixels for degrees",
         bool,
         "geojson",
+    )
+    corrections: CorrectionsUse | None = _option(
+        "whether imported corrections replace the averaged polygons of their clusters  [default: use]",
+        typing.get_args(CorrectionsUse),
+        *FORMATS,
     )
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping
 
 from polyframe.core.callbacks import Say
-from polyframe.core.choices import ExportFormat
+from polyframe.core.choices import CorrectionsUse, ExportFormat
 from polyframe.core.docstrings import with_options
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel
@@ -38,6 +38,7 @@ def export(
     val_share: float | None = None,
     seed: int | None = None,
     rfc7946: bool | None = None,
+    corrections: CorrectionsUse | None = None,
     storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
 ) -> list[Exported]:
@@ -96,9 +97,12 @@ def export(
             val_share=val_share,
             seed=seed,
             rfc7946=rfc7946,
+            corrections=corrections,
         )
         options.check_for(to)
-        with open_tables(place, "export") as tables:  # fails before anything is written
+        with open_tables(
+            place, "export", corrected=options.corrections != "ignore"
+        ) as tables:  # fails before anything is written
             module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")
             exported: list[Exported] = module.write(tables, target, options, say)
     return exported

@@ -67,7 +67,12 @@ def image_keys(
 
 
 def images_with_shapes(
-    tables: OutputTables, options: ExportOptions, addressed: pl.DataFrame, omissions: Omissions
+    tables: OutputTables,
+    options: ExportOptions,
+    addressed: pl.DataFrame,
+    omissions: Omissions,
+    *,
+    members: bool = False,
 ) -> Iterator[ImageShapes]:
     """Read the images and their shapes, sorted by subject and frame within each partition.
 
@@ -82,10 +87,12 @@ def images_with_shapes(
     omissions : Omissions
         Receives clusters without the level of `options` or below its limits, and images whose marks could
         not be used: they are not empty.
+    members : bool
+        Whether shapes have the property `members`.
     """
     columns = _TABLES | {
         table: sorted({*names, *_TABLES.get(table, ())})
-        for table, names in columns_of_shapes(options).items()
+        for table, names in columns_of_shapes(options, members=members).items()
     }
     for frames in tables.partitions(**columns):
         sizes = _sizes(frames["classifications"])

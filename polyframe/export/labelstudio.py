@@ -20,6 +20,11 @@ from polyframe.store.reading import OutputTables
 LABEL: Final = "label"
 IMAGE: Final = "image"
 _META: Final = ("tool", "cluster_label", "clusters_count", "consensus", "expected_iou", "level")
+#: The clusters in the data of a task, which Label Studio exports unchanged: by the ids of their results. They
+#: show which polygons somebody removed, and for which marks a polygon was corrected.
+CLUSTERS: Final = "clusters"
+SIZE: Final = "image_size"
+_IDENTITY: Final = ("tool", "cluster_label", "members")
 
 
 def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
@@ -37,7 +42,9 @@ def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) ->
         Receives notes about what is omitted.
     """
     n_tasks = 0
-    with image_export(tables, path, options, say, needs_sizes=False, guesses_sizes=False) as export:
+    with image_export(
+        tables, path, options, say, needs_sizes=False, guesses_sizes=False, members=True
+    ) as export:
         export.file.write("[")
         for image, size in export.images():
             export.file.write(",\n" if n_tasks else "\n")
@@ -49,18 +56,21 @@ def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) ->
 
 def _task(image: ImageShapes, size: tuple[int, int], export: ImageExport) -> dict[str, Any]:
     results: list[dict[str, Any]] = []
+    clusters: dict[str, dict[str, Any]] = {}
     for shape in image.shapes:
         of_shape = _results(shape, size, export.categories.of(shape.properties).name)
         results += of_shape
+        identity = {key: shape.properties[key] for key in _IDENTITY if key in shape.properties}
+        clusters |= {result["id"]: identity for result in of_shape}
         if not of_shape:
             export.omissions.add(why_omitted(shape.points), shape.properties)
     prediction: dict[str, Any] = {"model_version": f"polyframe {__version__}", "result": results}
     if results:
         prediction["score"] = float(np.mean([result["score"] for result in results]))
-    return {
-        "data": {IMAGE: export.name_of(image), "subject_id": image.subject_id, "frame": image.frame},
-        "predictions": [prediction],
-    }
+    data = {IMAGE: export.name_of(image), "subject_id": image.subject_id, "frame": image.frame}
+    if image.shapes:
+        data |= {SIZE: list(size), CLUSTERS: clusters}
+    return {"data": data, "predictions": [prediction]}
 
 
 def _results(shape: Shape, size: tuple[int, int], label: str) -> list[dict[str, Any]]:

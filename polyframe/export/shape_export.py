@@ -47,6 +47,8 @@ class ShapeExport:
         The shapes and images that are not exported.
     without_shapes : dict of str to int
         By reason, the images in the export that have no shape.
+    members : bool
+        Whether shapes have the property `members`, by which edited polygons find their cluster again.
     """
 
     tables: OutputTables
@@ -56,11 +58,13 @@ class ShapeExport:
     categories: Categories
     omissions: Omissions = field(default_factory=Omissions)
     without_shapes: dict[str, int] = field(default_factory=dict)
+    members: bool = False
 
     def all_images(self, *, again: bool = False) -> Iterator[ImageShapes]:
         """Read the images and their shapes; a second pass counts nothing."""
         omissions = Omissions() if again else self.omissions
-        for image in images_with_shapes(self.tables, self.options, self.addressed, omissions):
+        of = (self.tables, self.options, self.addressed, omissions)
+        for image in images_with_shapes(*of, members=self.members):
             if not image.shapes and self.options.empty_images == "drop":
                 omissions.add_image(NO_SHAPE, image.subject_id, image.frame)
                 continue

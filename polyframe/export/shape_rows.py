@@ -16,6 +16,7 @@ from polyframe.export.cluster_shapes import (
 )
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.shape_export import ShapeExport
+from polyframe.store.corrections import CORRECTION
 
 _KNOWN: Final = {column.name: column for table in (CONTOURS, REDUCTIONS) for column in table.columns}
 _SHARED: Final = tuple(_KNOWN[name] for name in (*CLUSTER_KEYS, "clusters_count", "consensus"))
@@ -97,6 +98,8 @@ def rows_by_partition(export: ShapeExport) -> Iterator[pl.DataFrame]:
     # `polyframe contours` can follow `polyframe extract` directly.
     if table is LEVELS and not (export.tables.contains(REDUCTIONS.name) or needs_expected_iou(options)):
         columns.pop(REDUCTIONS.name)
+    if options.level is not None:
+        columns[CONTOURS.name] = [*columns[CONTOURS.name], CORRECTION]
     for frames in export.tables.partitions(**columns):
         clusters = chosen_clusters(frames, options, export.omissions)
         rows = clusters if table is AVERAGES else _levels(clusters)

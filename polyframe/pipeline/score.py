@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from polyframe.core.callbacks import Say
-from polyframe.core.choices import ScoredTable
+from polyframe.core.choices import CorrectionsUse, ScoredTable
 from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.notes import show
 from polyframe.pipeline.configure import configure, settings_from_arguments
 from polyframe.pipeline.gold.read_gold import Gold, gold_source
 from polyframe.pipeline.score_output import ScoreOptions, score_output
+from polyframe.store.corrections import uses_corrections
 
 
 def score(
@@ -25,6 +26,7 @@ def score(
     gold_workflow_version: str | None = None,
     task: str | Iterable[str] | None = None,
     tool: int | Iterable[int] | None = None,
+    corrections: CorrectionsUse | None = None,
     storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
 ) -> pl.DataFrame:
@@ -57,6 +59,8 @@ def score(
         newest of another workflow.
     task, tool
         As for `reduce`: score only these.
+    corrections : {"use", "ignore"}, optional
+        Whether imported corrections replace the polygons of their clusters. Default: use.
     storage_options : mapping, optional
         As for `polyframe.scan`.
     say : callable, optional
@@ -84,7 +88,8 @@ def score(
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     chosen_level = None if level is None else parse_level(level)
-    options = ScoreOptions(what, chosen_level, 0.5 if min_iou is None else min_iou)
+    iou, corrected = 0.5 if min_iou is None else min_iou, uses_corrections(corrections)
+    options = ScoreOptions(what, chosen_level, iou, corrected)
     configured = configure(None, chosen, say)
     source = gold_source(gold, gold_workflow_id, gold_workflow_version, storage_options)
     return score_output(place_of(output, "output", storage_options), source, options, configured, say)

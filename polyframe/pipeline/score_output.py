@@ -18,6 +18,7 @@ from polyframe.core.choices import ScoredTable
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import Level, MissingLevels
 from polyframe.core.settings import Settings
+from polyframe.core.tables import CONTOURS
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.gold.of_output import (
     check_gold_apart,
@@ -26,6 +27,7 @@ from polyframe.pipeline.gold.of_output import (
 )
 from polyframe.pipeline.gold.read_gold import GoldSource, ReadGold
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
+from polyframe.store.corrections import CORRECTION, use_corrections_of_level
 from polyframe.store.reading import OutputTables, open_tables
 from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage
 
@@ -44,6 +46,8 @@ class ScoreOptions:
         The contour level.
     min_iou : float
         The least IoU of a match.
+    corrected : bool
+        Whether corrections replace the polygons of their clusters.
 
     Raises
     ------
@@ -54,6 +58,7 @@ class ScoreOptions:
     what: ScoredTable | None
     level: Level | None
     min_iou: float
+    corrected: bool = True
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -102,7 +107,7 @@ def score_output(
     UsageError, PolyframeError
         As from `polyframe.pipeline.score.score`.
     """
-    with open_tables(output, "score") as tables:
+    with open_tables(output, "score", corrected=options.corrected) as tables:
         manifest = tables.manifest
         settings = settings_for_stage(manifest, "reduce", configured.explicit)
         settings = with_digests(settings, digests_by_name(settings))
@@ -161,11 +166,15 @@ def _reductions(tables: OutputTables, subjects: list[int], settings: Settings) -
 def _contours(
     tables: OutputTables, subjects: list[int], settings: Settings, level: Level, say: Say
 ) -> tuple[KeyedOutlines, str]:
-    rows = selected_marks(rows_of_subjects(tables, "contours", subjects), settings)
+    columns = [*CONTOURS.schema.names(), CORRECTION]
+    rows = selected_marks(rows_of_subjects(tables, "contours", subjects, columns), settings)
     wanted = level.numbers(rows["clusters_count"])
+    rows = use_corrections_of_level(rows, wanted)
     missing = MissingLevels(level)
-    for columns in zip(wanted, rows["number_of_contours"], rows["contours_level"].to_list(), strict=True):
-        missing.look_up(*columns)
+    known = (rows["number_of_contours"], rows["contours_level"].to_list(), rows[CORRECTION].is_null())
+    for number, highest, levels, by_volunteers in zip(wanted, *known, strict=True):
+        if by_volunteers:
+            missing.look_up(number, highest, levels)
     for note in missing.notes("of these subjects"):
         say(f"{note}, so their objects count as missed")
     levels = explode_levels(rows)

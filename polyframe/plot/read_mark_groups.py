@@ -9,6 +9,7 @@ import polars as pl
 
 from polyframe.core.addresses import as_address
 from polyframe.core.arrays import Floats, Ints
+from polyframe.core.choices import CorrectionsUse
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame, columns_of
 from polyframe.core.local_copies import AnyFile, local_copies
@@ -18,6 +19,7 @@ from polyframe.core.plurals import counted
 from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.core.tables import GROUP_KEYS, TABLES
 from polyframe.export.words import Words, read_words
+from polyframe.store.corrections import uses_corrections
 from polyframe.store.reading import OutputTables, explain_damage, open_tables
 
 _MARK: Final = ("classification_id", "mark_index")
@@ -113,6 +115,7 @@ def read_groups(
     tools: int | Iterable[int] = (),
     workflows: AnyFile | None = None,
     classifications: AnyFile | None = None,
+    corrections: CorrectionsUse | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> list[MarkGroup]:
     """Read the groups of a subject from an output directory.
@@ -129,6 +132,8 @@ def read_groups(
     classifications : path or address, optional
         The classification export. It contains the questions of tasks, and the labels of tools if the marks
         were drawn with classifier 1.x.
+    corrections : {"use", "ignore"}, optional
+        Whether imported corrections replace the averages of their clusters. Default: use.
     storage_options : mapping, optional
         As for `polyframe.scan`.
 
@@ -161,7 +166,7 @@ def read_groups(
         for name, value in (("workflows", workflows), ("classifications", classifications))
     ]
     with (
-        open_tables(output, "plot") as source,
+        open_tables(output, "plot", corrected=uses_corrections(corrections)) as source,
         local_copies(exports, show, storage_options) as (copies, _),
     ):
         labels = _rows(source, "labels", of_subject)

@@ -6,6 +6,7 @@ becomes current again if the cluster gets its marks back, for example with the e
 """
 
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -109,8 +110,42 @@ def use_corrections(table: str, rows: pl.LazyFrame, corrections: Corrections) ->
     return kept.with_columns(replaced).drop(_REMOVED, *(_NEW + name for name in names))
 
 
+def use_corrections_of_level(contours: pl.DataFrame, numbers: Sequence[int]) -> pl.DataFrame:
+    """Put corrected polygons in place of one level, which is exported or scored as the outline of a cluster.
+
+    Parameters
+    ----------
+    contours : polars.DataFrame, height n
+        Rows of the table `contours` with the column `CORRECTION`; clusters that were removed are not there.
+    numbers : sequence of n int
+        The level of each cluster.
+
+    Returns
+    -------
+    polars.DataFrame
+        The same rows and columns. A corrected cluster has no other level than this one.
+    """
+    own = (
+        pl.DataFrame({"number": numbers, CORRECTION: contours[CORRECTION]}).with_row_index("row").drop_nulls()
+    )
+    if own.is_empty():
+        return contours
+    polygons = polygons_of(own[CORRECTION])
+    points = [shapely.get_coordinates(polygon.exterior) for polygon in polygons]
+    values = {
+        "contours_level": [[number] for number in own["number"]],
+        "contours_x": [[xy[:, 0].tolist()] for xy in points],
+        "contours_y": [[xy[:, 1].tolist()] for xy in points],
+        "contours_area": [[area] for area in shapely.area(polygons).tolist()],
+    }
+    fixes = own.select("row", *(pl.Series(_NEW + n, v, CONTOURS.schema[n]) for n, v in values.items()))
+    joined = contours.with_row_index("row").join(fixes, on="row", how="left", maintain_order="left")
+    columns = [pl.coalesce(_NEW + name, name).alias(name) for name in values]
+    return joined.with_columns(columns).select(contours.columns)
+
+
 def uses_corrections(value: Any) -> bool:
-    """Return whether a caller wants corrections to be used.
+    """Return whether a caller wants corrections to be used; None is the default, that they are.
 
     Raises
     ------
@@ -118,9 +153,9 @@ def uses_corrections(value: Any) -> bool:
         If the value is not one of the choices.
     """
     choices = typing.get_args(CorrectionsUse)
-    if not isinstance(value, str) or value not in choices:
+    if value is not None and not (isinstance(value, str) and value in choices):
         raise UsageError(f"corrections: {short_repr(value)} is not one of {', '.join(choices)}")
-    return value == "use"
+    return value != "ignore"
 
 
 def cluster_names(clusters: pl.DataFrame) -> list[str]:

@@ -1,7 +1,6 @@
 """Describe the geometries of a file as GeoParquet 1.1 does (https://geoparquet.org/releases/v1.1.0/)."""
 
 import json
-import math
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -52,8 +51,10 @@ def outline_bounds(table: Table, rows: pl.DataFrame) -> Bounds | None:
     """
     if table.name not in OUTLINES:
         polygons = shapely.from_wkb(rows["geometry"].to_numpy(allow_copy=True))
+        if shapely.is_empty(polygons).all():
+            return None
         left, top, right, bottom = shapely.total_bounds(polygons).tolist()
-        return None if math.isnan(left) else (left, top, right, bottom)
+        return (left, top, right, bottom)
     x, y = (_first(pl.col(name), rows.schema[name]) for name in OUTLINES[table.name])
     left, top, right, bottom = rows.select(
         x.list.min().min().alias("left"),

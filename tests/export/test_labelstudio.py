@@ -57,6 +57,14 @@ def test_image_names_and_clipped_shapes(tmp_path: Path, polyframe: Call) -> None
     done = polyframe("export", tmp_path / "out", "--to", "labelstudio", "-o", path, *options)
     assert done.out == f"{path}: 1 task\n"
     (task,) = json.loads(path.read_text(encoding="utf-8"))
-    assert task["data"] == {"image": "https://example.org/1/0.jpg", "subject_id": 1, "frame": 0}
     (result,) = task["predictions"][0]["result"]
+    members = task["data"].pop("clusters")
+    assert task["data"] == {
+        "image": "https://example.org/1/0.jpg",
+        "subject_id": 1,
+        "frame": 0,
+        "image_size": [50, 50],
+    }
+    (identity,) = members.values()
+    assert (list(members), identity["tool"]) == ([result["id"]], result["meta"]["tool"])
     assert sorted(result["value"]["points"]) == [[0, 0], [0, 20], [12, 0], [12, 20]]

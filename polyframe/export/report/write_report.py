@@ -8,6 +8,7 @@ from typing import Final
 from polyframe.core.addresses import as_address
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
+from polyframe.core.choices import CorrectionsUse
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_copies import AnyFile, local_copies
@@ -32,6 +33,7 @@ from polyframe.export.report.page_html import page_html
 from polyframe.export.report.volunteer_rows import VolunteerRows, volunteer_rows
 from polyframe.export.report.worst_clusters import worst_clusters
 from polyframe.export.words import read_words
+from polyframe.store.corrections import uses_corrections
 from polyframe.store.reading import explain_damage, open_tables
 
 _ENDINGS: Final = (".html", ".htm")
@@ -91,6 +93,7 @@ def report(
     level: AnyLevel | None = None,
     limit: int = LIMIT,
     names: bool = False,
+    corrections: CorrectionsUse | None = None,
     storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
 ) -> Reported:
@@ -128,6 +131,8 @@ def report(
     names : bool
         Whether the report contains the names of volunteers, as they are in the tables; otherwise they are
         numbered.
+    corrections : {"use", "ignore"}, optional
+        Whether imported corrections replace the averages of their clusters. Default: use.
     storage_options : mapping, optional
         As for `polyframe.scan`.
     say : callable, optional
@@ -151,7 +156,7 @@ def report(
     >>> import polyframe as pf
     >>> pf.report("out", "report.html")  # doctest: +SKIP
     """
-    say = show if say is None else say
+    corrected, say = uses_corrections(corrections), show if say is None else say
     if not is_integer(limit) or limit < 1:
         raise UsageError(f"limit: {short_repr(limit)} is not an integer from 1")
     chosen_level = None if level is None else parse_level(level)
@@ -170,7 +175,7 @@ def report(
     images = None if images is None else local_path(images, "images")
     check_images(subjects is not None, images)
     with (
-        open_tables(place, "report") as source,
+        open_tables(place, "report", corrected=corrected) as source,
         local_copies(exports, say, storage_options) as ((of_subjects, of_classifications, of_workflows), _),
     ):
         if chosen_level:

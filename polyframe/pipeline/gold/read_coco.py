@@ -1,6 +1,7 @@
 """Read the outlines of an expert from COCO instance segmentation."""
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -45,7 +46,7 @@ def outlines_of_annotations(
     places: dict[Any, tuple[int, int]] = {}
     outlines = OutlineList()
     for image in filter(_is_object, images):
-        place = _place_of(image, project)
+        place = place_of_image(image, project)
         if place is None:
             skipped.add("image", f"without a subject in {project.name}", image.get("file_name") or "no name")
         elif isinstance(image.get("id"), (int, str)):
@@ -63,7 +64,7 @@ def outlines_of_annotations(
             skipped.add("annotation", "with a mask (RLE), not polygons; convert masks to polygons", number)
         elif place is None:
             skipped.add("annotation", "without a usable image", number)
-        elif (parts := _parts(annotation.get("segmentation"))) is None:
+        elif (parts := parts_of_segmentation(annotation.get("segmentation"))) is None:
             skipped.add("annotation", "without polygons or with invalid coordinates", number)
         else:
             tool = tools.get(category) if isinstance(category, (int, str)) else None
@@ -90,8 +91,8 @@ def _first_string(*values: Any) -> str | None:
     return next((value for value in values if isinstance(value, str)), None)
 
 
-def _place_of(image: dict[str, Any], project: Project) -> tuple[int, int] | None:
-    """Return subject and frame of an image; None if they are not known."""
+def place_of_image(image: Mapping[str, Any], project: Project) -> tuple[int, int] | None:
+    """Return subject and frame of an image, by its fields or its name; None if they are not known."""
     subject = number_of(image.get("subject_id"))
     if subject is not None:
         frame = number_of(image.get("frame") or 0, is_frame=True)
@@ -106,7 +107,7 @@ def _place_of(image: dict[str, Any], project: Project) -> tuple[int, int] | None
     return (subjects.pop(), 0) if len(subjects) == 1 else None
 
 
-def _parts(segmentation: Any) -> list[list[Floats]] | None:
+def parts_of_segmentation(segmentation: Any) -> list[list[Floats]] | None:
     """Return the polygons of an annotation: lists of x and y in turn; None if one is not valid."""
     if not isinstance(segmentation, list) or not segmentation:
         return None
