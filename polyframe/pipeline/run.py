@@ -70,6 +70,7 @@ from polyframe.pipeline.safeguards import (
 )
 from polyframe.pipeline.sort_export import sort_export
 from polyframe.pipeline.sorted_rows import RowFiles, Slices
+from polyframe.pipeline.stale_corrections import stale_corrections_notes
 from polyframe.pipeline.summary import Summary
 from polyframe.store.current_parts import check_extracted_types, earlier_work
 from polyframe.store.earlier_names import earlier_names_notes
@@ -235,6 +236,7 @@ def run_export(
         removed = removed_tables(output, before, manifest)
         published = publish(work, manifest, before, settings.keep_versions)
         notes += earlier_names_notes(output, published)
+        notes += stale_corrections_notes(output, published, before)
         peak = peak_memory_bytes()  # while there are workers
     # Only now, since a note can be an error: of Python's warnings.
     for note in (*notes, *removed):
@@ -385,6 +387,7 @@ def run_extractions(
         if stage == "contours":
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         published = publish(work, manifest, before, settings.keep_versions)
+        notes += stale_corrections_notes(output, published, before)
     for note in notes:
         say(note)
     return Summary(

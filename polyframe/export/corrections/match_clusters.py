@@ -261,7 +261,7 @@ def _by_overlap(
 def _labels_of_keys(
     found: Mapping[int, EditedPolygon], stale: Sequence[tuple[ClusterIdentity, EditedPolygon]]
 ) -> dict[str, str]:
-    """Return the tool of each label of polygons with a key: that of most, since somebody may change a label."""
+    """Return the tool of each label, by most of its polygons with a key: somebody may change a label."""
     counts: dict[str, Counter[str]] = {}
     for polygon in (*found.values(), *(polygon for _, polygon in stale)):
         outline = polygon.outline
