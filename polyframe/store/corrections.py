@@ -51,7 +51,7 @@ class Corrections:
 
     @property
     def is_removed(self) -> pl.Series:
-        """Whether each row of `current` says that the cluster is no object."""
+        """Whether each row of `current` says that the cluster is not an object."""
         return pl.Series(_REMOVED, shapely.is_empty(polygons_of(self.current["geometry"])), pl.Boolean)
 
 
@@ -79,7 +79,7 @@ def corrections_of(rows: pl.DataFrame, labels: pl.DataFrame) -> Corrections:
 
 
 def use_corrections(table: str, rows: pl.LazyFrame, corrections: Corrections) -> pl.LazyFrame:
-    """Put corrected polygons in place of averages, and remove the clusters that are no objects.
+    """Put corrected polygons in place of averages, and remove the clusters that are not objects.
 
     Parameters
     ----------

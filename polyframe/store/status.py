@@ -90,7 +90,7 @@ class CorrectionsStatus:
     Attributes
     ----------
     polygons, removed : int
-        Clusters with a corrected polygon, and clusters that were removed since they are no objects.
+        Clusters with a corrected polygon, and clusters that were removed since they are not objects.
     stale : int
         Corrections that are not used, because their cluster has other marks by now.
     stale_clusters : list of str

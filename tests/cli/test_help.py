@@ -1,6 +1,7 @@
 """Help: every command shows examples that work on `data/`; flags and commands are in order."""
 
 import itertools
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import click
 import pytest
+from edited_tasks import complete, write
 from exports import ROOT, Done
 
+import polyframe as pf
 from polyframe.cli.app import cli
 from polyframe.cli.help import wrap_example
 
@@ -39,6 +42,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         cli([*shlex.split(FIRST)[1:], "-q"], standalone_mode=False)
+        # Those of `import-corrections`.
+        sizes = {"classifications": "data/classifications.csv"}
+        pf.export("out", "coco", "coco.json", **sizes)  # type: ignore[arg-type]
+        pf.export("out", "labelstudio", "labelstudio.json", **sizes)  # type: ignore[arg-type]
+        tasks = json.loads(Path("labelstudio.json").read_text(encoding="utf-8"))
+        for number, task in enumerate(tasks):
+            complete({**task, "id": number, "annotations": task.setdefault("annotations", [])})
+        write(tasks, Path("labelstudio.json"))
     return folder
 
 

@@ -5,7 +5,7 @@ import re
 import polars as pl
 import pytest
 
-from polyframe.core.tables import STORED_TABLES, TABLES, TIMESTAMP
+from polyframe.core.tables import PUBLIC_TABLES, STORED_TABLES, TABLES, TIMESTAMP
 
 GROUP = {
     "workflow_id": pl.Int64,
@@ -127,6 +127,14 @@ EXPECTED = {
         "reason": pl.String,
         "detail": pl.String,
     },
+    "corrections": {
+        **GROUP,
+        "cluster_label": pl.Int32,
+        "members": pl.String,
+        "corrected_by": pl.String,
+        "corrected_at": TIMESTAMP,
+        "geometry": pl.Binary,
+    },
 }
 SORTED_BY = {
     "extractions": (*GROUP, "created_at", "classification_id", "mark_index"),
@@ -136,21 +144,23 @@ SORTED_BY = {
     "contours": (*GROUP, "cluster_label"),
     "subjects": ("workflow_id", "subject_id"),
     "volunteers": ("workflow_id", "volunteer"),
+    "corrections": (*GROUP, "cluster_label", "members"),
 }
 
 
 def test_every_table_is_defined() -> None:
-    assert set(TABLES) == set(EXPECTED)
+    assert set(PUBLIC_TABLES) == set(EXPECTED)
+    assert set(TABLES) == set(EXPECTED) - {"corrections"}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_columns_and_types(name: str) -> None:
-    assert list(TABLES[name].schema.items()) == list(pl.Schema(EXPECTED[name]).items())
+    assert list(PUBLIC_TABLES[name].schema.items()) == list(pl.Schema(EXPECTED[name]).items())
 
 
 @pytest.mark.parametrize("name", SORTED_BY)
 def test_sort_keys(name: str) -> None:
-    assert TABLES[name].sort_by == SORTED_BY[name]
+    assert PUBLIC_TABLES[name].sort_by == SORTED_BY[name]
 
 
 def test_conform_selects_casts_and_sorts_with_missing_first() -> None:

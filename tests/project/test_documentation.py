@@ -1,5 +1,6 @@
 """The README and the pages say what the commands print; the code is checked and typed."""
 
+import json
 import os
 import re
 import shutil
@@ -68,6 +69,8 @@ def test_commands_of_the_reference_work_on_the_example(
     shutil.copy(ROOT / "data" / "workflows.csv", "WORKFLOWS.csv")
     shutil.copy(ROOT / "data" / "expert.geojson", "GOLD.geojson")
     shutil.copy(ROOT / "tests" / "panoptes" / "extractions.csv", "EXTRACTIONS.csv")
+    corrected = {"images": [{"id": 1, "file_name": "1000001-0.png"}], "annotations": []}
+    Path("CORRECTED.json").write_text(json.dumps(corrected), encoding="utf-8")
     for command in commands:
         if "EXTRACTIONS" in command:
             command = command.replace("OUT", "other")

@@ -19,7 +19,7 @@ from polyframe.cli.app import cli
 from polyframe.core.reasons import REASONS
 from polyframe.core.result_tables import SCORES, TUNING
 from polyframe.core.settings import Settings
-from polyframe.core.tables import TABLES, Table
+from polyframe.core.tables import PUBLIC_TABLES, Table
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def same(text: str) -> str:
     return re.sub(r"[\s\"'\u2018-\u201d]", "", text)
 
 
-@pytest.mark.parametrize("table", [*TABLES.values(), TUNING, SCORES], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*PUBLIC_TABLES.values(), TUNING, SCORES], ids=lambda table: table.name)
 def test_the_reference_lists_every_column(table: Table, site: Path) -> None:
     page = {TUNING.name: "tune-table", SCORES.name: "score-table"}.get(table.name, "tables")
     text = same(words(site / "reference" / f"{page}.html"))

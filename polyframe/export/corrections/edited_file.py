@@ -1,15 +1,19 @@
 """Represent a file of edited polygons, whatever program wrote it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from polyframe.core.arrays import Floats
 from polyframe.pipeline.gold.named_outlines import number_of
 from polyframe.pipeline.gold.project import Project, Skipped
 from polyframe.pipeline.gold.read_coco import place_of_image
+
+#: How Label Studio names files that it has uploaded or that it exports: with random digits before the name.
+_UPLOADED: Final = re.compile(r"^[0-9a-f]{8}(?:__|-)")
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class EditedImage:
     subject_id, frame : int
     size : (int, int) or None
         Width and height in pixels.
-    exported : mapping of str to ClusterIdentity or str, or None
-        The clusters that were exported for it, by their `members`; None if the file does not say.
+    exported : frozenset of str or None
+        The `members` of the clusters that were exported for it; None if the file does not say.
     corrected_by : str or None
     corrected_at : datetime
     """
@@ -126,7 +130,9 @@ class ReadContext:
         text = str(file_name or "").replace("\\", "/")
         place = None
         if number_of(image.get("subject_id")) is None:
-            place = self.names.get(text) or self.names.get(text.rpartition("/")[2])
+            last = text.rpartition("/")[2]
+            names = (text, last, _UPLOADED.sub("", last))
+            place = next((self.names[name] for name in names if name in self.names), None)
         place = place or place_of_image({**image, "file_name": file_name}, self.project)
         if place is None or place[0] not in self.project.subjects:
             self.skipped.add("image", f"without a subject of {self.project.name}", text or "no name")

@@ -107,7 +107,7 @@ def import_corrections(
     Notes
     -----
     Of several corrections of a cluster the newest counts, whichever was imported first. Polygons that nobody
-    changed are no corrections: their cluster keeps following the settings.
+    changed are not corrections: their cluster keeps following the settings.
 
     Examples
     --------
@@ -225,7 +225,7 @@ def _report(name: str, new: NewCorrections, say: Say) -> None:
         (
             "missing",
             "cluster",
-            "in no polygon of their image and kept; --missing remove says that they are no objects",
+            "in no polygon of their image and kept; --missing remove says that they are not objects",
             False,
         ),
     ):

@@ -17,7 +17,7 @@ class ImportedCorrections:
     images, polygons : int
         Images of the project in the file that somebody looked at, and their valid polygons.
     corrected, removed : int
-        Clusters that got another polygon, and clusters that were removed since they are no objects.
+        Clusters that got another polygon, and clusters that were removed since they are not objects.
     stale : int
         Polygons of clusters that have other marks by now. They are in the table, but not used.
     older : int

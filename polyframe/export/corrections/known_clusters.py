@@ -27,7 +27,7 @@ class KnownClusters:
     averages, shown : (n,) array of shapely.Polygon
         The averaged polygons, and those that exports show: the corrected ones, if there are corrections.
     removed : (n,) bool
-        Whether a correction says that the cluster is no object, so that no export shows it.
+        Whether a correction says that the cluster is not an object, so that no export shows it.
     """
 
     keys: pl.DataFrame
@@ -90,10 +90,10 @@ def level_polygons(tables: OutputTables, clusters: pl.DataFrame) -> dict[int, ND
     if clusters.is_empty() or not tables.contains("contours"):
         return {}
     columns = [*CLUSTER_KEYS, "contours_x", "contours_y"]
-    found: dict[int, NDArray[Any]] = {}
+    by_row: dict[int, NDArray[Any]] = {}
     for frames in tables.partitions(clusters["subject_id"].unique().to_list(), contours=columns):
         own = frames["contours"].join(clusters, on=CLUSTER_KEYS, how="inner")
         for row, of_x, of_y in own.select("row", "contours_x", "contours_y").iter_rows():
             rings = [np.column_stack([x, y]) for x, y in zip(of_x, of_y, strict=True)]
-            found[row] = np.array([shapely.Polygon(ring) for ring in rings], dtype=object)
-    return found
+            by_row[row] = np.array([shapely.Polygon(ring) for ring in rings], dtype=object)
+    return by_row

@@ -54,7 +54,7 @@ class Matched:
     polygons : dict of int to EditedPolygon
         By the row of their cluster in `KnownClusters`.
     by_overlap : int
-        Those of them whose cluster was found by its overlap.
+        Those of them whose cluster was determined by its overlap.
     stale : list of (ClusterIdentity, EditedPolygon)
         Polygons whose cluster has other marks by now.
     missing : dict of int to int
@@ -139,7 +139,7 @@ def match_clusters(
     columns = clusters.keys.select("subject_id", "frame", "members").iter_rows()
     by_members = {key: row for row, key in enumerate(columns)}
     places = [(image.subject_id, image.frame) for image in file.images]
-    found, stale, others = dict[int, EditedPolygon](), list[tuple[ClusterIdentity, EditedPolygon]](), []
+    matches, stale, others = dict[int, EditedPolygon](), list[tuple[ClusterIdentity, EditedPolygon]](), []
     for polygon in polygons:
         outline, identity = polygon.outline, polygon.outline.identity
         if identity is None:
@@ -149,11 +149,11 @@ def match_clusters(
         if row is None:
             stale.append((identity, polygon))
             continue
-        found[row] = polygon
+        matches[row] = polygon
         if outline.label is not None and tools.get(outline.label, identity.tool) != identity.tool:
             skipped.add("polygon", "with another label, which corrections do not change", outline.name)
-    tools = {**_labels_of_keys(found, stale), **tools}
-    by_overlap, unmatched = _by_overlap(others, places, clusters, set(found), tools, skipped)
+    tools = {**_labels_of_keys(matches, stale), **tools}
+    by_overlap, unmatched = _by_overlap(others, places, clusters, set(matches), tools, skipped)
     image_of = {place: number for number, place in enumerate(places)}
     absent: dict[int, int] = {}
     removed: set[int] = set()
@@ -161,7 +161,7 @@ def match_clusters(
         clusters.keys.select("subject_id", "frame", "members").iter_rows()
     ):
         image = image_of.get((subject_id, frame))
-        if image is None or clusters.removed[row] or row in found or row in by_overlap:
+        if image is None or clusters.removed[row] or row in matches or row in by_overlap:
             continue
         exported = file.images[image].exported
         if exported is not None and members not in exported and missing != "remove":
@@ -173,7 +173,7 @@ def match_clusters(
             continue
         if missing == "remove" or (missing == "listed" and exported is not None):
             removed.add(row)
-    return Matched(found | by_overlap, len(by_overlap), stale, absent, removed)
+    return Matched(matches | by_overlap, len(by_overlap), stale, absent, removed)
 
 
 def is_same_outline(polygon: EditedPolygon, shape: Any, size: tuple[int, int] | None) -> bool:
@@ -235,13 +235,13 @@ def _by_overlap(
         ),
         np.array([p.polygon for p, _ in usable], dtype=object),
     )
-    # A removed cluster is found by its average.
+    # A removed cluster is matched by its average.
     shapes = np.where(clusters.removed, clusters.averages, clusters.shown)[rows]
     known = _keyed(clusters.keys[rows].select(OUTLINE_SCHEMA.names()), shapes)
     pairs = overlapping_pairs(drawn, known, MIN_IOU)
     best = best_matches(pairs)
     unclear = _unclear(pairs, best)
-    found = {}
+    matches = {}
     for position, row, is_unclear in zip(best.scored, best.gold, unclear, strict=True):
         polygon = usable[position][0]
         if is_unclear:
@@ -249,21 +249,21 @@ def _by_overlap(
             unmatched.append(polygon)
             skipped.add("polygon", reason, polygon.outline.name)
         else:
-            found[int(rows[row])] = polygon
+            matches[int(rows[row])] = polygon
     for position in sorted(set(range(len(usable))) - set(best.scored.tolist())):
         unmatched.append(usable[position][0])
         outline = usable[position][0].outline
         subject, frame = places[outline.image]
         skipped.add("polygon", "without a cluster", f"subject {subject} frame {frame}, {outline.name}")
-    return found, unmatched
+    return matches, unmatched
 
 
 def _labels_of_keys(
-    found: Mapping[int, EditedPolygon], stale: Sequence[tuple[ClusterIdentity, EditedPolygon]]
+    matches: Mapping[int, EditedPolygon], stale: Sequence[tuple[ClusterIdentity, EditedPolygon]]
 ) -> dict[str, str]:
     """Return the tool of each label, by most of its polygons with a key: somebody may change a label."""
     counts: dict[str, Counter[str]] = {}
-    for polygon in (*found.values(), *(polygon for _, polygon in stale)):
+    for polygon in (*matches.values(), *(polygon for _, polygon in stale)):
         outline = polygon.outline
         if outline.label is not None and outline.identity is not None:
             counts.setdefault(outline.label, Counter())[outline.identity.tool] += 1

@@ -79,8 +79,8 @@ def new_corrections(
     polygons = edited_polygons(file, skipped)
     matched = match_clusters(file, polygons, clusters, tools, missing, skipped)
     changed = _changed(file, clusters, matched, tables)
-    found = [*_rows(file, clusters, changed, matched), *_stale_rows(file, matched, project, skipped)]
-    rows = pl.DataFrame(found, CORRECTIONS.schema | {_KIND: pl.String}, orient="row")
+    values = [*_rows(file, clusters, changed, matched), *_stale_rows(file, matched, project, skipped)]
+    rows = pl.DataFrame(values, CORRECTIONS.schema | {_KIND: pl.String}, orient="row")
     merged = _merged(rows, earlier)
     kinds = merged[_KIND].to_list()
     counts = {
