@@ -80,7 +80,7 @@ cli.add("Begin", demo)
 cli.add("Prepare", config, synth)
 cli.add("Make tables", run, extract, reduce, contours)
 cli.add("Inspect", status, validate, vacuum, plot, report, tune, score, volunteers, subjects)
-cli.add("Export", export, import_corrections, load)
+cli.add("Export", export, load, import_corrections)
 cli.add("Shell", completion.completion)
 
 

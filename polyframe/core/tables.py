@@ -457,8 +457,8 @@ CORRECTIONS: Final = Table(
         Column(
             "geometry",
             pl.Binary,
-            "the corrected polygon, WKB, image pixels; empty if somebody removed the cluster, since it is not "
-            "an object",
+            "the corrected polygon, WKB, image pixels; empty if somebody removed the cluster, which is then "
+            "in no export",
         ),
     ),
     (*CLUSTER_KEYS, "members"),
