@@ -15,7 +15,7 @@ from polyframe.core.errors import one_line
 from polyframe.core.notes import Information
 
 if TYPE_CHECKING:
-    from polyframe.api import Loaded, Summary, Vacuumed
+    from polyframe.api import ImportedCorrections, Loaded, Summary, Vacuumed
 
 
 def say(quiet: bool) -> Callable[[str], None]:
@@ -35,7 +35,9 @@ def say(quiet: bool) -> Callable[[str], None]:
     return say
 
 
-def print_result(result: "Summary | Loaded | Vacuumed", quiet: bool, as_json: bool) -> None:
+def print_result(
+    result: "ImportedCorrections | Loaded | Summary | Vacuumed", quiet: bool, as_json: bool
+) -> None:
     """Print the result of a command as text; with `as_json`, all of its attributes, see `print_object`."""
     if as_json:
         print_object(result.to_dict())

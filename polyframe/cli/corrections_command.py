@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from polyframe.cli.completion import files
-from polyframe.cli.console import say
+from polyframe.cli.console import print_result, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     drop_unset,
+    json_option,
     log_format_option,
     named_setting_options,
     output_argument,
@@ -45,9 +46,12 @@ from polyframe.core.choices import MissingPolygons
 @click.option("--image-name", help="name of an image, as for polyframe export")
 @named_setting_options("keep_versions")
 @storage_option
+@json_option
 @quiet_option
 @log_format_option
-def import_corrections(output: Place, file: Path | Address, quiet: bool, **options: Any) -> None:
+def import_corrections(
+    output: Place, file: Path | Address, as_json: bool, quiet: bool, **options: Any
+) -> None:
     """Import polygons that people corrected in another program, as the table corrections of OUT.
 
     FILE is a JSON export of Label Studio, or COCO from CVAT and others, after `polyframe export --to
@@ -58,5 +62,4 @@ def import_corrections(output: Place, file: Path | Address, quiet: bool, **optio
     from polyframe import api
 
     imported = api.import_corrections(output, file, say=say(quiet), **drop_unset(options))
-    if not quiet:
-        click.echo(imported)
+    print_result(imported, quiet, as_json)

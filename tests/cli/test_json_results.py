@@ -61,6 +61,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "subjects": [],
     "score": ["--gold", "{out}/../gold.geojson"],
     "load": ["--to", "delta:{out}/../tables"],
+    "import-corrections": ["{out}/../coco.json"],
 }
 
 
@@ -75,6 +76,8 @@ def test_every_command_with_json_is_tested_here() -> None:
 def test_each_command_that_reads_tables(command: str, finished: Path, polyframe: Call) -> None:
     if command == "score":
         pf.export(finished, "geojson", finished.parent / "gold.geojson", say=str)
+    if command == "import-corrections":
+        pf.export(finished, "coco", finished.parent / "coco.json", say=str)
     arguments = [argument.format(out=finished) for argument in ARGUMENTS[command]]
     printed = result(polyframe(command, finished, *arguments, "--json"))
     assert list(printed)[:3] == ["command", "exit_code", "polyframe_version"]

@@ -1,6 +1,7 @@
 """The result of an import of corrections."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from polyframe.core.plurals import counted
 from polyframe.core.reprs import html_repr, text_repr
@@ -63,6 +64,10 @@ class ImportedCorrections:
             f"{counted(self.polygons, 'polygon')} on {counted(self.images, 'image')}\n"
             f"{self.output}: version {self.version} has {counted(self.total, 'correction')}"
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as plain JSON values."""
+        return dict(vars(self))
 
     def __repr__(self) -> str:
         return text_repr("ImportedCorrections", vars(self))
