@@ -1,6 +1,7 @@
 """Splits of a CSV file: one after another they have the rows of the file, with their numbers."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -18,8 +19,9 @@ from polyframe.panoptes.classifications.csv_splits import (
     survey_piece,
 )
 from polyframe.panoptes.classifications.export_files import ExportFile
+from polyframe.panoptes.classifications.parquet_splits import ParquetSplit
 from polyframe.panoptes.classifications.sources import open_sources
-from polyframe.panoptes.classifications.splits import take_split_census
+from polyframe.panoptes.classifications.splits import WholeFiles, open_split, take_split_census
 
 #: Line ends, quotes and commas within cells, and bytes of several lengths.
 CELLS = ("plain", "two\nlines", "\n\n\n", 'a "quoted" word', '"', ",", "", "\r\n", "ä€😀", "x" * 300)
@@ -127,3 +129,19 @@ def test_a_worker_that_does_not_see_the_file(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(pf.PolyframeError, match=r"^export\.csv: cannot be read by a worker \(No such file"):
         open_csv_split(split, tmp_path / "other")
+
+
+def test_a_worker_that_does_not_see_whole_files(tmp_path: Path) -> None:
+    path, folder = tmp_path / "a.csv", tmp_path / "other"
+    path.write_text(export_text([export_row(1, "[]")]))
+    folder.mkdir()
+    for kind in ("csv", "parquet"):
+        file = ExportFile(path, "a.csv", 0, path.stat().st_size + 1, kind)  # type: ignore[arg-type]
+        split = WholeFiles((file,)) if kind == "csv" else ParquetSplit(file, range(1), 0)
+        with pytest.raises(
+            pf.PolyframeError, match=r"^a\.csv: changed during the run; run the command again"
+        ):
+            open_split(split, folder)
+        file = replace(file, place=tmp_path / "missing")
+        with pytest.raises(pf.PolyframeError, match=r"^a\.csv: cannot be read by a worker \(No such file"):
+            open_split(replace(split, **{"files": (file,)} if kind == "csv" else {"file": file}), folder)

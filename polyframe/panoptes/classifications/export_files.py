@@ -99,9 +99,9 @@ def why_not_readable(files: Iterable[ExportFile]) -> str | None:
     """Return why this machine cannot read some files as another one described them; None if it can."""
     described = list(files)
     for file in described:
-        if isinstance(file.place, Path) and not (
-            file.place.is_file() and file.place.stat().st_size == file.size
-        ):
+        try:
+            check_visible(file)
+        except PolyframeError:
             return f"do not see {file.name}"
     remote = [file for file in described if isinstance(file.place, Address)]
     try:
@@ -112,6 +112,24 @@ def why_not_readable(files: Iterable[ExportFile]) -> str | None:
         if content != file.content:
             return f"see another version of {file.name}"
     return None
+
+
+def check_visible(file: ExportFile) -> None:
+    """Check that this machine sees a file under its path; one at an address is checked when it is read.
+
+    Raises
+    ------
+    PolyframeError
+        If it does not, or the file has another size.
+    """
+    if isinstance(file.place, Address):
+        return
+    try:
+        size = file.place.stat().st_size
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    if size != file.size:
+        raise _changed(file)
 
 
 def copy_piece(file: ExportFile, start: int, end: int, target: Path, header: bytes = b"") -> None:
@@ -163,19 +181,22 @@ def read_piece(file: ExportFile, start: int, end: int) -> Iterator[bytes]:
                 yield block
                 left -= len(block)
     except OSError as error:
-        raise PolyframeError(f"{file.name}: cannot be read by a worker ({error.strerror})") from None
+        raise _unreadable(file, error) from None
     if left:
-        raise PolyframeError(f"{file.name}: changed during the run; run the command again")
+        raise _changed(file)
 
 
 def fetch(file: ExportFile, folder: Path) -> None:
-    """Download a file into a folder for temporary files, as `download_files` does, if it is at an address.
+    """Download a file at an address into a folder for temporary files, as `download_files` does.
+
+    Of a file under a path, check that this machine sees it.
 
     Raises
     ------
     PolyframeError
         If this machine cannot read the file, or the file has changed.
     """
+    check_visible(file)
     copy = spooled_file(folder, file.source)
     if isinstance(file.place, Path) or copy.exists():
         return
@@ -193,6 +214,14 @@ def _download(file: ExportFile, pieces: Sequence[tuple[int, int]], target: Path,
     assert isinstance(file.place, Address)
     assert file.content is not None
     download_pieces(file.place, file.content, pieces, target, shift)
+
+
+def _unreadable(file: ExportFile, error: OSError) -> PolyframeError:
+    return PolyframeError(f"{file.name}: cannot be read by a worker ({error.strerror})")
+
+
+def _changed(file: ExportFile) -> PolyframeError:
+    return PolyframeError(f"{file.name}: changed during the run; run the command again")
 
 
 def _look_up(addresses: Sequence[Address]) -> list[tuple[Content, bytes]]:

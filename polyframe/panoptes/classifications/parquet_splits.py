@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polyframe.panoptes.classifications.columns import check_columns, known_columns
-from polyframe.panoptes.classifications.export_files import ExportFile, copy_pieces_in_place
+from polyframe.panoptes.classifications.export_files import ExportFile, check_visible, copy_pieces_in_place
 from polyframe.panoptes.classifications.parquet_files import copy_row_groups, damaged, open_parquet
 
 #: At the end of a file: the size of the footer, and `PAR1`.
@@ -133,6 +133,7 @@ def open_parquet_split(split: ParquetSplit, folder: Path) -> pl.LazyFrame:
 
 def _with_footer(file: ExportFile, folder: Path) -> Path:
     """Return a file of this machine with the footer: a sparse copy of a file that is at an address."""
+    check_visible(file)
     if isinstance(file.place, Path):
         return file.place
     copy = folder / f"{file.source}.parquet"
