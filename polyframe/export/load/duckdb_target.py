@@ -14,7 +14,7 @@ import polars as pl
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.notes import Information
 from polyframe.core.tables import Column, Table
-from polyframe.export.load.duckdb_checksums import RANGES, checksum_query, part_ranges
+from polyframe.export.load.duckdb_checksums import checksum_query
 from polyframe.export.load.loaded_tables import (
     LOADS,
     OWN_COMMENT,
@@ -125,6 +125,7 @@ class DuckDBTarget:
         self.connection = connection
         self.name = name
         self.notes: list[str] = []
+        self.checksums: dict[tuple[str, str], str] = {}
         self.forgotten: list[tuple[str, str]] = []
         self.records: list[tuple[str, str, str, int, int | None, str | None]] = []
 
@@ -170,7 +171,11 @@ class DuckDBTarget:
     def recorded_parts(self) -> list[RecordedPart]:
         """Return the rows of `polyframe_loads`; without fingerprints if checksums cannot be compared."""
         names = ", ".join(_quoted(column.name) for column in LOADS.columns)
-        records = [RecordedPart(*row) for row in self._execute(f"SELECT {names} FROM {LOADS.name}")]
+        rows = self._execute(f"SELECT {names}, {self.recorded_checksum} FROM {LOADS.name}")
+        records = [RecordedPart(*row) for *row, _ in rows]
+        self.checksums = {
+            (record.table, record.part): row[-1] for record, row in zip(records, rows, strict=True)
+        }
         comparable = [(record.checksum or "").startswith(self.checksums_begin) for record in records]
         if all(comparable):
             return records
@@ -187,15 +192,9 @@ class DuckDBTarget:
 
     def count_rows(self, table: Table, parts: Sequence[TargetPart]) -> list[int]:
         """Count the rows of a table in the range of each of some of its parts; -1 if the checksum differs."""
-        recorded = dict(
-            self._execute(
-                f"SELECT part, {self.recorded_checksum} FROM {LOADS.name} "
-                f'WHERE "table" = {literal(table.name)}'
-            )
-        )
         found = self._checksums(table.name, table, parts)
         return [
-            count if checksum == recorded[part.name] else -1
+            count if checksum == self.checksums[table.name, part.name] else -1
             for part, (count, checksum) in zip(parts, found, strict=True)
         ]
 
@@ -206,9 +205,8 @@ class DuckDBTarget:
     def _checksums(self, source: str, table: Table, parts: Sequence[TargetPart]) -> list[tuple[int, str]]:
         """Return the number of rows and the checksum of each of some parts, see `checksum_query`."""
         found = [(0, f"{self.checksums_begin}0")] * len(parts)
-        with self._visible(RANGES, part_ranges(parts)):
-            rows = self._execute(checksum_query(source, table, self.row_hash(table)))
-        for number, count, checksum in rows:
+        query = checksum_query(source, table, self.row_hash(table), parts)
+        for number, count, checksum in self._execute(query):
             found[number] = count, f"{self.checksums_begin}{checksum}"
         return found
 
@@ -242,7 +240,7 @@ class DuckDBTarget:
         )
         n_inserted = 0
         for batch in _batches(change.inserted):
-            with self._visible(_ROWS, pl.concat([rows for _, rows in batch], rechunk=False)):
+            with self._visible(pl.concat([rows for _, rows in batch], rechunk=False)):
                 n_inserted += self._count(f"INSERT INTO {table.name} BY NAME {_selected(table)}")
                 checksums = self.new_checksums(table, [part for part, _ in batch])
             for (part, rows), checksum in zip(batch, checksums, strict=True):
@@ -260,19 +258,19 @@ class DuckDBTarget:
     def _write_records(self) -> None:
         """Write the records of all tables at once, since each insertion makes a file in a DuckLake."""
         keys = {name: LOADS.schema[name] for name in LOADS.key}
-        with self._visible(_ROWS, pl.DataFrame(self.forgotten, schema=keys, orient="row")):
+        with self._visible(pl.DataFrame(self.forgotten, schema=keys, orient="row")):
             self._execute(f'DELETE FROM {LOADS.name} WHERE ("table", part) IN (FROM {_ROWS})')
-        with self._visible(_ROWS, pl.DataFrame(self.records, schema=LOADS.schema, orient="row")):
+        with self._visible(pl.DataFrame(self.records, schema=LOADS.schema, orient="row")):
             self._execute(f"INSERT INTO {LOADS.name} BY NAME FROM {_ROWS}")
 
     @contextlib.contextmanager
-    def _visible(self, name: str, frame: pl.DataFrame) -> Iterator[None]:
+    def _visible(self, frame: pl.DataFrame) -> Iterator[None]:
         """Show a frame to SQL as a view, without a copy."""
-        self.connection.register(name, frame.to_arrow(compat_level=pl.CompatLevel.newest()))
+        self.connection.register(_ROWS, frame.to_arrow(compat_level=pl.CompatLevel.newest()))
         try:
             yield
         finally:
-            self.connection.unregister(name)
+            self.connection.unregister(_ROWS)
 
     def _execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Execute a statement and return all rows of its result, since DuckDB refuses another before."""
