@@ -8,7 +8,7 @@ import pytest
 import shapely
 
 import polyframe as pf
-from polyframe.consensus.contours import explode_levels
+from polyframe.consensus.explode_levels import explode_levels
 from polyframe.core.tables import CLASSIFICATIONS, CONTOURS, EXTRACTIONS, GROUPS, LABELS, REDUCTIONS, REJECTS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -31,7 +31,7 @@ from hand_made_project import (
 )
 
 import polyframe as pf
-from polyframe.consensus.contours import explode_levels
+from polyframe.consensus.explode_levels import explode_levels
 from polyframe.core.tables import TABLES
 
 RECIPES = DOCS / "recipes"

@@ -218,7 +218,7 @@ def test_pictures_of_frames_of_other_libraries(out: Path, marks: pl.DataFrame) -
     pandas = pytest.importorskip("pandas", reason="pandas is missing")
     from matplotlib.figure import Figure
 
-    from polyframe.consensus.contours import explode_levels
+    from polyframe.consensus.explode_levels import explode_levels
 
     tables = {name: pf.scan(out, name) for name in ("extractions", "labels", "reductions", "contours")}
     expected = pf.plot.groups_of(**{name: table.collect() for name, table in tables.items()})
