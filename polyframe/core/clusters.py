@@ -37,6 +37,11 @@ class ClusterAddress:
         return f"local-{self.scheduler}" if self.host is None else f"{self.scheduler}://{self.host}"
 
 
+def starts_here(cluster: Cluster | None) -> bool:
+    """Return whether the workers are processes that polyframe starts on this machine."""
+    return cluster is None or (isinstance(cluster, str) and cluster in _LOCAL)
+
+
 def parse_cluster(text: str) -> ClusterAddress:
     """Parse the address of a cluster.
 

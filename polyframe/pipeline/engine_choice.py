@@ -8,6 +8,7 @@ from typing import Final, cast
 import polars as pl
 
 from polyframe.core.callbacks import Say
+from polyframe.core.clusters import Cluster, starts_here
 from polyframe.core.drawing_sizes import DrawingSizes
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
@@ -74,12 +75,23 @@ def announce_change(spec: RunSpec, before: Manifest | None, say: Say) -> None:
 
 
 def compiling(
-    spec: RunSpec, partitions: Sequence[Partition], current: Records, drawings: DrawingSizes, say: Say
+    spec: RunSpec,
+    partitions: Sequence[Partition],
+    current: Records,
+    drawings: DrawingSizes,
+    say: Say,
+    cluster: Cluster | None = None,
 ) -> contextlib.AbstractContextManager[Callable[[], None]]:
-    """Compile the fast engine beside the body if stages that are out of date need it; see `compile_ahead`."""
+    """Compile the fast engine beside the body if stages that are out of date need it; see `compile_ahead`.
+
+    Workers of a cluster elsewhere compile it themselves. Only to load it would take this process longer than
+    all else that it does for a gigabyte.
+    """
     outdated = [
         stage for stage in spec.stages if any(stage not in current.get(part.name, ()) for part in partitions)
     ]
+    if not starts_here(cluster):
+        return contextlib.nullcontext(lambda: None)
     if spec.settings.engine == "compiled" and not set(ENGINE_STAGES).isdisjoint(outdated):
         return compile_ahead(say, compiled_purposes(spec.settings, outdated, drawings))
     return contextlib.nullcontext(lambda: None)

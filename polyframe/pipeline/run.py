@@ -169,7 +169,9 @@ def run_export(
         announce_change(spec, before, say)
         current = current_records(spec, partitions)
         drawings = drawings_of_export(export)
-        wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, drawings, say))
+        wait_for_compiled = processes.enter_context(
+            compiling(spec, partitions, current, drawings, say, cluster)
+        )
         progress.begin("sorting the rows")
         try:
             files_of_rows = RowFiles(FolderObjects(work.rows))
@@ -363,7 +365,7 @@ def run_extractions(
             )
         )
         wait_for_compiled = processes.enter_context(
-            compiling(spec, partitions, current, before.drawings, say)
+            compiling(spec, partitions, current, before.drawings, say, cluster)
         )
         wait_for_compiled()
         results = process_partitions(
