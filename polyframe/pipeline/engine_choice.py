@@ -84,8 +84,8 @@ def compiling(
 ) -> contextlib.AbstractContextManager[Callable[[], None]]:
     """Compile the fast engine beside the body if stages that are out of date need it; see `compile_ahead`.
 
-    Workers of a cluster elsewhere compile it themselves. Only to load it would take this process longer than
-    all else that it does for a gigabyte.
+    Workers of a cluster elsewhere compile it themselves, and this process does not need it. To load it takes
+    0.6 s, half of what this process does for 300 MB besides its start.
     """
     outdated = [
         stage for stage in spec.stages if any(stage not in current.get(part.name, ()) for part in partitions)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from polyframe.core.clusters import ADDRESSES, parse_cluster
+from polyframe.core.clusters import ADDRESSES, parse_cluster, starts_here
 from polyframe.core.errors import UsageError
 
 
@@ -42,3 +42,11 @@ def test_a_password_is_not_shown(text: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse_cluster(text)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [(None, True), ("local-dask", True), ("local-ray", True), ("dask://node", False), (object(), False)],
+)
+def test_who_starts_the_workers(cluster: object, expected: bool) -> None:
+    assert starts_here(cluster) == expected
