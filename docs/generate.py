@@ -16,7 +16,8 @@ from polyframe.core.environment import variable_of
 from polyframe.core.reasons import REASONS
 from polyframe.core.result_tables import SCORES, TUNING
 from polyframe.core.settings import Settings
-from polyframe.core.tables import PUBLIC_TABLES, Table
+from polyframe.core.table_schema import Table
+from polyframe.core.tables import PUBLIC_TABLES
 from polyframe.export.shape_rows import LEVELS
 
 DOCS: Final = Path(__file__).parent

@@ -38,7 +38,7 @@ def setting_options(*affected: str, default: str | None = None) -> Callable[[Fun
     Parameters
     ----------
     *affected : str
-        Stages, see `polyframe.core.settings.Affects`.
+        Stages, see `polyframe.core.setting_fields.Affects`.
     default : str, optional
         The default that the help shows, if it is not that of the setting.
     """

@@ -9,7 +9,8 @@ import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar
 
-from polyframe.core.settings import Affects, Settings
+from polyframe.core.setting_fields import Affects
+from polyframe.core.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _Field = dataclasses.Field[Any]

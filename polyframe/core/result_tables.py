@@ -4,7 +4,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.tables import Column, Table
+from polyframe.core.table_schema import Column, Table
 
 #: The result of `tune`.
 TUNING: Final = Table(

@@ -6,10 +6,9 @@ fields of `Settings`. The signatures of the public functions are spelled out; a 
 
 import dataclasses
 import typing
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final, Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 from polyframe.core.choices import (
     ENGINE_ALIASES,
@@ -36,15 +35,13 @@ from polyframe.core.drawing_tasks import (
     normal_tools,
 )
 from polyframe.core.errors import UsageError
-from polyframe.core.local_paths import as_list
-from polyframe.core.scalar_checks import as_builtin
+from polyframe.core.setting_fields import Affects, as_names, as_set, as_strings, as_tuple, setting
 from polyframe.core.setting_rules import (
     ANYTHING,
     BOOLEAN,
     NAMES,
     SHARE,
     STRING,
-    Rule,
     as_share,
     integer,
     number,
@@ -53,84 +50,7 @@ from polyframe.core.setting_rules import (
 )
 from polyframe.core.suggestions import nearest
 
-#: Which results a setting changes: those of `extract` and all later stages, of `reduce` and `contours`, of
-#: `contours` only; exports to other programs (`carried`); or none, but how the work is done (`run`).
-Affects = Literal["extract", "reduce", "contours", "carried", "run"]
-
 _COPIED: Final = "not used; copied to the Panoptes CSV export"
-
-
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(map(as_builtin, as_list(value)))
-
-
-def _as_strings(value: Any) -> tuple[str, ...]:
-    return tuple(map(str, _as_tuple(value)))
-
-
-def _as_names(value: Any) -> tuple[Any, ...]:
-    # A name in a configuration may be a number.
-    return tuple(str(item) if isinstance(item, int) else item for item in _as_tuple(value))
-
-
-def _as_set(items: Iterable[Any]) -> tuple[Any, ...]:
-    """Return distinct items, sorted."""
-    return tuple(sorted(set(items)))
-
-
-def _setting(
-    default: Any,
-    affects: Affects,
-    flag: str | None,
-    text: str,
-    rule: Rule,
-    *,
-    convert: Callable[[Any], Any] = as_builtin,
-    normalize: Callable[[Any], Any] | None = None,
-    aliases: Mapping[str, str] = MappingProxyType({}),
-    keyword: str | None = None,
-    in_reducer: bool = False,
-) -> Any:
-    """Declare a setting.
-
-    Parameters
-    ----------
-    default : Any
-        The value if nobody sets it.
-    affects : Affects
-        Which results it changes.
-    flag : str or None
-        The option of the command line.
-    text : str
-        The help text.
-    rule : Rule
-        The valid values.
-    convert : callable
-        Converts a caller's value, such as a single task, to the type of the field.
-    normalize : callable, optional
-        Maps valid values with the same meaning, such as tools in another order, to one of them.
-    aliases : mapping
-        Earlier names of a choice.
-    keyword : str, optional
-        A second name of the keyword argument.
-    in_reducer : bool
-        True if it may also appear below a reducer in a configuration file.
-    """
-    return field(
-        default=default,
-        metadata={
-            "affects": affects,
-            "flag": flag,
-            "help": text,
-            "rule": rule,
-            "choices": rule.choices,
-            "convert": convert,
-            "normalize": normalize,
-            "aliases": aliases,
-            "keyword": keyword,
-            "in_reducer": in_reducer,
-        },
-    )
 
 
 @dataclass(frozen=True)
@@ -143,14 +63,14 @@ class Settings:
         If a value is not valid; the message names the setting, the valid values and the value.
     """
 
-    workflow_id: int | None = _setting(
+    workflow_id: int | None = setting(
         None,
         "extract",
         "--workflow-id",
         "the workflow to use; needed if the export contains several, unless OUT was made with one of them",
         optional(integer(0)),
     )
-    workflow_version: str | None = _setting(
+    workflow_version: str | None = setting(
         None,
         "extract",
         "--workflow-version",
@@ -158,52 +78,52 @@ class Settings:
         "default: the version of OUT, or the newest for a new OUT",
         ANYTHING,
     )
-    drawing_tasks: tuple[DrawingTask, ...] = _setting(
+    drawing_tasks: tuple[DrawingTask, ...] = setting(
         (),
         "extract",
         None,
         "the drawing tasks in the configuration's `extractor_config`; "
         "default: every task with polygon-like marks",
         DRAWING_TASKS,
-        convert=_as_tuple,
+        convert=as_tuple,
         normalize=normal_drawing_tasks,
     )
-    task: tuple[str, ...] = _setting(
+    task: tuple[str, ...] = setting(
         (),
         "extract",
         "--task",
         "use only this task, such as `T0`; repeatable",
         TASKS,
-        convert=_as_tuple,
-        normalize=_as_set,
+        convert=as_tuple,
+        normalize=as_set,
     )
-    tool: tuple[int, ...] = _setting(
+    tool: tuple[int, ...] = setting(
         (),
         "extract",
         "--tool",
         "use only the tool with this index, such as `1`; repeatable",
         TOOLS,
-        convert=_as_tuple,
-        normalize=_as_set,
+        convert=as_tuple,
+        normalize=as_set,
     )
-    bezier_tool: tuple[str, ...] = _setting(
+    bezier_tool: tuple[str, ...] = setting(
         (),
         "extract",
         "--bezier-tool",
         "read the marks of the tool with this index as Bezier curves, such as `1`, or `T0:1` for one task; "
         "repeatable. Marks of classifier 1.x do not say whether they are curves",
         BEZIER_TOOLS,
-        convert=_as_strings,
+        convert=as_strings,
         normalize=normal_tools,
     )
-    duplicate_marks: DuplicateMarks = _setting(
+    duplicate_marks: DuplicateMarks = setting(
         "reject",
         "extract",
         "--duplicate-marks",
         "what to do with an exact copy of a mark in the same classification, task, frame and tool",
         one_of(*typing.get_args(DuplicateMarks)),
     )
-    volunteers: Volunteers = _setting(
+    volunteers: Volunteers = setting(
         "keep",
         "extract",
         "--volunteers",
@@ -211,7 +131,7 @@ class Settings:
         "variable `POLYFRAME_VOLUNTEERS_KEY`, or drop them",
         one_of(*typing.get_args(Volunteers)),
     )
-    visitors: Visitors = _setting(
+    visitors: Visitors = setting(
         "session",
         "extract",
         "--visitors",
@@ -219,31 +139,31 @@ class Settings:
         "session in the metadata, if there is one, or by name only",
         one_of(*typing.get_args(Visitors)),
     )
-    filter: RepeatFilter = _setting(
+    filter: RepeatFilter = setting(
         "first",
         "reduce",
         "--filter",
         "which classification counts if a volunteer classified a subject more than once",
         one_of(*typing.get_args(RepeatFilter)),
     )
-    exclude_volunteers: tuple[str, ...] = _setting(
+    exclude_volunteers: tuple[str, ...] = setting(
         (),
         "reduce",
         "--exclude-volunteers",
         "a volunteer whose marks and classifications do not count, or a file with one name per line; "
         "repeatable. Tables record digests of the names",
         NAMES,
-        convert=_as_names,
-        normalize=_as_set,
+        convert=as_names,
+        normalize=as_set,
     )
-    gold_standard: GoldStandard = _setting(
+    gold_standard: GoldStandard = setting(
         "use",
         "reduce",
         "--gold-standard",
         "whether classifications that are marked as gold standards take part in the reduction",
         one_of(*typing.get_args(GoldStandard)),
     )
-    average_type: AverageType = _setting(
+    average_type: AverageType = setting(
         "median",
         "reduce",
         "--average",
@@ -252,7 +172,7 @@ class Settings:
         keyword="average",
         in_reducer=True,
     )
-    eps: float = _setting(
+    eps: float = setting(
         0.5,
         "reduce",
         "--eps",
@@ -260,7 +180,7 @@ class Settings:
         number(0, 1, exclusive=True),
         in_reducer=True,
     )
-    min_samples: int = _setting(
+    min_samples: int = setting(
         2,
         "reduce",
         "--min-samples",
@@ -268,7 +188,7 @@ class Settings:
         integer(1),
         in_reducer=True,
     )
-    cluster_method: ClusterMethod = _setting(
+    cluster_method: ClusterMethod = setting(
         "dbscan",
         "reduce",
         "--cluster-method",
@@ -276,7 +196,7 @@ class Settings:
         one_of(*typing.get_args(ClusterMethod)),
         in_reducer=True,
     )
-    split: Split = _setting(
+    split: Split = setting(
         "none",
         "reduce",
         "--split",
@@ -285,7 +205,7 @@ class Settings:
         one_of(*typing.get_args(Split)),
         in_reducer=True,
     )
-    min_threshold: float = _setting(
+    min_threshold: float = setting(
         0.0,
         "reduce",
         "--min-threshold",
@@ -293,14 +213,14 @@ class Settings:
         number(0, 1),
         in_reducer=True,
     )
-    contour_method: ContourMethod = _setting(
+    contour_method: ContourMethod = setting(
         "exact",
         "contours",
         "--contour-method",
         "compute contours from the outlines themselves, or from counts on a grid",
         one_of(*typing.get_args(ContourMethod)),
     )
-    num_grid_points: int = _setting(
+    num_grid_points: int = setting(
         100,
         "contours",
         "--num-grid-points",
@@ -308,7 +228,7 @@ class Settings:
         integer(2, 10_000),
         in_reducer=True,
     )
-    smoothing: Smoothing = _setting(
+    smoothing: Smoothing = setting(
         "minimal_sides",
         "contours",
         "--smoothing",
@@ -316,7 +236,7 @@ class Settings:
         one_of(*typing.get_args(Smoothing)),
         in_reducer=True,
     )
-    max_levels: int = _setting(
+    max_levels: int = setting(
         256,
         "contours",
         "--max-levels",
@@ -324,11 +244,11 @@ class Settings:
         "evenly spaced ones from the first to the last are written, or only the first if it is 1",
         integer(1),
     )
-    collab: bool = _setting(False, "carried", None, _COPIED, BOOLEAN, in_reducer=True)
-    step_key: str = _setting("S0", "carried", None, _COPIED, STRING, in_reducer=True)
-    task_index: int = _setting(0, "carried", None, _COPIED, integer(), in_reducer=True)
-    tool_type: str = _setting("freehandLine", "carried", None, _COPIED, STRING, in_reducer=True)
-    subtask_extractors: tuple[str, ...] = _setting(
+    collab: bool = setting(False, "carried", None, _COPIED, BOOLEAN, in_reducer=True)
+    step_key: str = setting("S0", "carried", None, _COPIED, STRING, in_reducer=True)
+    task_index: int = setting(0, "carried", None, _COPIED, integer(), in_reducer=True)
+    tool_type: str = setting("freehandLine", "carried", None, _COPIED, STRING, in_reducer=True)
+    subtask_extractors: tuple[str, ...] = setting(
         (),
         "carried",
         None,
@@ -336,10 +256,10 @@ class Settings:
         "`T0_toolIndex0_subtask1=text_extractor`; default: the `details` in the configuration's "
         "`extractor_config`",
         SUBTASK_EXTRACTORS,
-        convert=_as_tuple,
-        normalize=_as_set,
+        convert=as_tuple,
+        normalize=as_set,
     )
-    engine: EngineName = _setting(
+    engine: EngineName = setting(
         "auto",
         "run",
         "--engine",
@@ -349,21 +269,21 @@ class Settings:
         one_of(*typing.get_args(EngineName)),
         aliases=ENGINE_ALIASES,
     )
-    jobs: int = _setting(
+    jobs: int = setting(
         0,
         "run",
         "--jobs",
         "number of workers (jobs >= 0); 0 means one per processor; the results are the same",
         integer(0),
     )
-    partition_size: int = _setting(
+    partition_size: int = setting(
         8,
         "run",
         "--partition-size",
         "megabytes of the export that a worker processes at once (partition_size >= 1)",
         integer(1),
     )
-    max_shrink: float = _setting(
+    max_shrink: float = setting(
         0.5,
         "run",
         "--max-shrink",
@@ -372,7 +292,7 @@ class Settings:
         SHARE,
         convert=as_share,
     )
-    keep_versions: int = _setting(
+    keep_versions: int = setting(
         2,
         "run",
         "--keep-versions",

@@ -4,96 +4,15 @@ Writers, checks and documentation are generated from `PUBLIC_TABLES`.
 """
 
 import functools
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import polars as pl
 
 from polyframe.core.estimation import LEAST_MARKS, MOST_MARKS, RESAMPLES, TARGET_IOU
+from polyframe.core.table_schema import CREATED_AT, TIMESTAMP, Column, Table
 
 #: Stored in every Parquet footer; raised by a change of a name, a type or a meaning.
 SCHEMA_VERSION: Final = 3
-
-TIMESTAMP: Final = pl.Datetime("us", "UTC")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its name, its Polars type, its meaning with units, and whether values can be missing."""
-
-    name: str
-    dtype: Any
-    meaning: str
-    nullable: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table.
-
-    Attributes
-    ----------
-    name : str
-        The name of its folder in the output directory.
-    row : str
-        What a row represents.
-    columns : tuple of Column
-        In the order of the file.
-    sort_by : tuple of str
-        The keys by which the concatenated parts are sorted. Missing values come first, but missing times
-        last.
-    key : tuple of str
-        The columns that identify a row. Rows of `rejects` with the stage `read` are exempt, since they may
-        lack or repeat their key.
-    geometry : bool
-        Whether the table has a column `geometry` and is stored as GeoParquet.
-    """
-
-    name: str
-    row: str
-    columns: tuple[Column, ...]
-    sort_by: tuple[str, ...]
-    key: tuple[str, ...]
-    geometry: bool = False
-
-    @property
-    def schema(self) -> pl.Schema:
-        """Column names and Polars types."""
-        return pl.Schema({column.name: column.dtype for column in self.columns})
-
-    def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Select and cast the columns of this table, and sort by its keys.
-
-        Parameters
-        ----------
-        frame : polars.DataFrame
-            A frame with at least the columns of this table. Numbers out of the range of their type raise.
-
-        Returns
-        -------
-        polars.DataFrame
-        """
-        typed = frame
-        if frame.schema != self.schema:
-            typed = frame.select(pl.col(column.name).cast(column.dtype) for column in self.columns)
-        order = typed.select(
-            pl.arg_sort_by(self.sort_by, nulls_last=missing_last(self.sort_by), maintain_order=True)
-        ).to_series()
-        # Rows in order, which are the usual case, are not copied: contours can be most of the memory.
-        in_order = np.array_equal(order.to_numpy(), np.arange(len(order)))
-        return typed if in_order else typed[order]
-
-    def empty(self) -> pl.DataFrame:
-        """Return the table without rows."""
-        return pl.DataFrame(schema=self.schema)
-
-
-def missing_last(names: Iterable[str]) -> list[bool]:
-    """Return for each sort key whether missing values come last, as missing times do."""
-    return [name == _CREATED_AT.name for name in names]
-
 
 _nullable = functools.partial(Column, nullable=True)
 _WORKFLOW = Column("workflow_id", pl.Int64, "the workflow")
@@ -110,7 +29,7 @@ _CLASSIFICATION = Column(
 )
 _MARK_INDEX = Column("mark_index", pl.Int32, "the mark's position in its classification, from 0")
 _CREATED_AT = _nullable(
-    "created_at",
+    CREATED_AT,
     TIMESTAMP,
     "time of the classification; missing, and sorted last, if it could not be read",
 )

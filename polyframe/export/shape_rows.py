@@ -6,7 +6,8 @@ from typing import Final
 import polars as pl
 
 from polyframe.consensus.explode_levels import explode_levels
-from polyframe.core.tables import CONTOURS, GROUP_KEYS, IMAGE_KEYS, REDUCTIONS, Column, Table
+from polyframe.core.table_schema import Column, Table
+from polyframe.core.tables import CONTOURS, GROUP_KEYS, IMAGE_KEYS, REDUCTIONS
 from polyframe.export.cluster_shapes import (
     CLUSTER_KEYS,
     WANTED,

@@ -19,7 +19,8 @@ from polyframe.core.local_copies import local_copies
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.plurals import plural
 from polyframe.core.settings import Settings
-from polyframe.core.tables import EXTRACTIONS, TIMESTAMP
+from polyframe.core.table_schema import TIMESTAMP
+from polyframe.core.tables import EXTRACTIONS
 from polyframe.panoptes.classifications.column_parsers import (
     boolean,
     integer,

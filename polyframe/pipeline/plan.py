@@ -8,7 +8,8 @@ from typing import Final, cast
 import msgspec
 
 from polyframe.core.choices import EngineUsed
-from polyframe.core.settings import Affects, Settings
+from polyframe.core.setting_fields import Affects
+from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications.scan_export import ExportScan
 from polyframe.panoptes.classifications.version_selection import Selection
 from polyframe.pipeline.partition_task import PartitionTask

@@ -13,7 +13,7 @@ import polars as pl
 
 from polyframe.core.arrays import Ints
 from polyframe.core.ragged import runs_of_equal
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 
 #: About how many bytes of values a row group has, before they are encoded. A reader of one subject reads one
 #: row group; each row group adds about 100 bytes for each column to the footer.

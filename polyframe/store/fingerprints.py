@@ -11,7 +11,8 @@ import polars.selectors as cs
 
 from polyframe import __version__
 from polyframe.core.settings import Settings
-from polyframe.core.tables import SCHEMA_VERSION, STORED_TABLES, Table
+from polyframe.core.table_schema import Table
+from polyframe.core.tables import SCHEMA_VERSION, STORED_TABLES
 from polyframe.store.stages import ENGINE_STAGES, IMPORTED, STAGE_TABLES, stage_settings, tables_of_stages
 
 #: The bytes of a part also depend on these: the program, and Polars, which hashes the rows.

@@ -7,7 +7,7 @@ from typing import Any, Final
 import polars as pl
 import shapely
 
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 
 #: The key of the description in a Parquet footer.
 GEO_KEY: Final = "geo"

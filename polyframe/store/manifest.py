@@ -12,7 +12,8 @@ from polyframe import __version__
 from polyframe.core.choices import EngineUsed, VersionChosenBy
 from polyframe.core.drawing_sizes import UNKNOWN_SIZES, DrawingSizes
 from polyframe.core.errors import short_repr
-from polyframe.core.settings import Affects, Settings
+from polyframe.core.setting_fields import Affects
+from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
 from polyframe.store.output import MERGED

@@ -10,7 +10,8 @@ import msgspec
 
 from polyframe import __version__
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
-from polyframe.core.settings import Affects, Settings
+from polyframe.core.setting_fields import Affects
+from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.store.manifest import ALL_TABLES, EXTRACTION, Fingerprint, Manifest
 

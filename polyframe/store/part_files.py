@@ -19,7 +19,8 @@ import polars as pl
 from polyframe import __version__
 from polyframe.core.addresses import Place
 from polyframe.core.errors import PolyframeError
-from polyframe.core.tables import SCHEMA_VERSION, Column, Table
+from polyframe.core.table_schema import Column, Table
+from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.store.arrow_tables import arrow_schema, arrow_table, row_groups
 from polyframe.store.geo_metadata import GEO_KEY, geo_json, outline_bounds
 from polyframe.store.objects import Objects

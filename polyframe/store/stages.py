@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.core.settings import Affects, Settings
+from polyframe.core.setting_fields import Affects
+from polyframe.core.settings import Settings
 from polyframe.core.tables import PUBLIC_TABLES
 
 #: The tables of each stage with a part for each partition, in the order of the stages.

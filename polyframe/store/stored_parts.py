@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polyframe.core.tables import PUBLIC_TABLES, Table
+from polyframe.core.table_schema import Table
+from polyframe.core.tables import PUBLIC_TABLES
 from polyframe.store.fingerprints import part_fingerprint
 from polyframe.store.manifest import Manifest, part_records
 from polyframe.store.part_files import PartFile, read_parts

@@ -5,7 +5,8 @@ import re
 import polars as pl
 import pytest
 
-from polyframe.core.tables import PUBLIC_TABLES, STORED_TABLES, TABLES, TIMESTAMP
+from polyframe.core.table_schema import TIMESTAMP
+from polyframe.core.tables import PUBLIC_TABLES, STORED_TABLES, TABLES
 
 GROUP = {
     "workflow_id": pl.Int64,

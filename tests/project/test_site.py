@@ -19,7 +19,8 @@ from polyframe.cli.app import cli
 from polyframe.core.reasons import REASONS
 from polyframe.core.result_tables import SCORES, TUNING
 from polyframe.core.settings import Settings
-from polyframe.core.tables import PUBLIC_TABLES, Table
+from polyframe.core.table_schema import Table
+from polyframe.core.tables import PUBLIC_TABLES
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyframe.core.tables import STORED_TABLES, Column, Table
+from polyframe.core.table_schema import Column, Table
+from polyframe.core.tables import STORED_TABLES
 from polyframe.store import arrow_tables
 from polyframe.store.arrow_tables import arrow_schema, arrow_table, row_groups
 

@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 
 from polyframe.core.drawing_tasks import DrawingTask
-from polyframe.core.settings import Affects, Settings
-from polyframe.core.tables import CONTOURS, STORED_TABLES, Column
+from polyframe.core.setting_fields import Affects
+from polyframe.core.settings import Settings
+from polyframe.core.table_schema import Column
+from polyframe.core.tables import CONTOURS, STORED_TABLES
 from polyframe.store import fingerprints
 from polyframe.store.fingerprints import (
     columns_digest,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.export.load.loaded_tables import LOADS, TARGET_TABLES, TargetPart
 from polyframe.export.load.target import ExistingTable, RecordedPart, ReplacedRows, TableChange
 from polyframe.store.stored_parts import StoredPart

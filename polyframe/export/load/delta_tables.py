@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
 
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.export.load.delta_files import parse_part_file_name
 from polyframe.export.load.loaded_tables import OWN_COMMENT
 from polyframe.export.load.target import ExistingTable

@@ -26,7 +26,7 @@ from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.local_paths import place_of
 from polyframe.core.plurals import counted
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.export.load.delta_files import file_statistics, parse_part_file_name, part_file_name
 from polyframe.export.load.delta_folders import BucketFolders, Folders, LocalFolders
 from polyframe.export.load.delta_tables import (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.export.load.loaded_tables import TargetPart
 from polyframe.export.load.sql_ranges import SUBJECT, has_subjects
 

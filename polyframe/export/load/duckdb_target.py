@@ -13,7 +13,7 @@ import polars as pl
 
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.notes import Information
-from polyframe.core.tables import Column, Table
+from polyframe.core.table_schema import Column, Table
 from polyframe.export.load.duckdb_checksums import checksum_query
 from polyframe.export.load.loaded_tables import (
     LOADS,

@@ -8,7 +8,7 @@ from typing import Any, Final
 import duckdb
 
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.export.load.duckdb_target import DuckDBTarget, connect, explain_errors, literal
 from polyframe.export.load.loaded_tables import TargetPart
 from polyframe.export.load.targets import without_password

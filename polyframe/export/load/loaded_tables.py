@@ -6,7 +6,8 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.tables import CONTOURS, PUBLIC_TABLES, Column, Table
+from polyframe.core.table_schema import Column, Table
+from polyframe.core.tables import CONTOURS, PUBLIC_TABLES
 from polyframe.store.reading import OutputTables
 from polyframe.store.stored_parts import StoredPart, stored_parts
 

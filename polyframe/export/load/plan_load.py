@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.plurals import counted
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.export.load.loaded_tables import LOADS, TARGET_TABLES, TargetPart
 from polyframe.export.load.target import ExistingTable, RecordedPart, TableChange, Target
 

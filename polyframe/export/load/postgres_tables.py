@@ -5,7 +5,7 @@ from typing import Any, Final
 import polars as pl
 from psycopg import sql
 
-from polyframe.core.tables import TIMESTAMP, Column, Table
+from polyframe.core.table_schema import TIMESTAMP, Column, Table
 from polyframe.export.load.loaded_tables import primary_key, table_comment
 from polyframe.export.load.sql_ranges import SUBJECT, has_subjects
 

@@ -11,7 +11,7 @@ from psycopg import sql
 from polyframe.core.errors import PolyframeError
 from polyframe.core.notes import Information
 from polyframe.core.plurals import agreeing, counted
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.export.load.loaded_tables import LOADS, OWN_COMMENT, TargetPart
 from polyframe.export.load.postgres_address import parse_address
 from polyframe.export.load.postgres_copy import copy_blocks

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.export.load.loaded_tables import TargetPart
 
 SUBJECT: Final = "subject_id"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.export.load.loaded_tables import TargetPart
 
 

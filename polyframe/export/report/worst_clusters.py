@@ -5,7 +5,8 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.tables import GROUP_KEYS, IMAGE_KEYS, MARK_ORDER, missing_last
+from polyframe.core.table_schema import missing_last
+from polyframe.core.tables import GROUP_KEYS, IMAGE_KEYS, MARK_ORDER
 from polyframe.store.reading import OutputTables
 
 _KEYS: Final = list(GROUP_KEYS)

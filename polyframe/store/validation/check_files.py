@@ -14,7 +14,8 @@ from polyframe import __version__
 from polyframe.core.errors import first_line
 from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
-from polyframe.core.tables import SCHEMA_VERSION, STORED_TABLES, Table
+from polyframe.core.table_schema import Table
+from polyframe.core.tables import SCHEMA_VERSION, STORED_TABLES
 from polyframe.store.arrow_tables import arrow_schema
 from polyframe.store.fingerprints import merged_content, merged_places, stage_fingerprints
 from polyframe.store.foreign_files import is_system_file

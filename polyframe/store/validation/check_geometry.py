@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats
 from polyframe.core.ragged import list_column, offsets_of
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 from polyframe.geometry.level_selection import evenly_spaced_levels
 from polyframe.store.geo_metadata import OUTLINES
 from polyframe.store.validation.finding import Finding, findings_of_checks

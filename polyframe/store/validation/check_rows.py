@@ -9,7 +9,8 @@ import polars as pl
 from polyframe.consensus.votes import invalid_json
 from polyframe.core.estimation import ESTIMATED_SIZES, LEAST_MARKS, MOST_MARKS
 from polyframe.core.settings import Settings
-from polyframe.core.tables import CORRECTIONS, Table, missing_last
+from polyframe.core.table_schema import Table, missing_last
+from polyframe.core.tables import CORRECTIONS
 from polyframe.geometry.stability import classifications_needed
 from polyframe.panoptes.classifications.column_parsers import REPLACEMENT
 from polyframe.panoptes.classifications.metadata import is_visitor

@@ -8,7 +8,7 @@ import polars as pl
 
 from polyframe.core.plurals import counted
 from polyframe.core.reprs import html_repr, text_repr
-from polyframe.core.tables import Table
+from polyframe.core.table_schema import Table
 
 FORCE: Final = "run again with --force"
 #: So many findings are shown; the others are counted.

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from postgres_server import Database
 
-from polyframe.core.tables import TABLES, TIMESTAMP
+from polyframe.core.table_schema import TIMESTAMP
+from polyframe.core.tables import TABLES
 from polyframe.export.load.loaded_tables import TARGET_TABLES
 from polyframe.export.load.postgres_copy import copy_blocks
 from polyframe.export.load.postgres_tables import BYTES, column_type
