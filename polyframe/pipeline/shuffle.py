@@ -73,8 +73,9 @@ def write_ranges(ranges: Ranges, files: RowFiles, name: str) -> None:
     offsets = runs_of_equal(ranges.numbers)
     firsts = [None, *ranges.first_subjects[offsets[1:-1] - 1].tolist()]
     columns = {"first_subject": firsts, "number": ranges.numbers[offsets[:-1]]}
+    content = pl.DataFrame(columns, {"first_subject": pl.Int64, "number": pl.Int32}).write_ipc(None)
     with files.writing(name) as file:
-        pl.DataFrame(columns, {"first_subject": pl.Int64, "number": pl.Int32}).write_ipc(file)
+        file.write(content.getvalue())
 
 
 def read_ranges(files: RowFiles, name: str) -> Ranges:

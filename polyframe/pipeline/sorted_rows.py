@@ -6,13 +6,14 @@ files.
 """
 
 import contextlib
+import functools
 import itertools
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -55,17 +56,19 @@ class RowFiles:
         return self.objects.place_of(f"{self.prefix}{name}")
 
     @contextlib.contextmanager
-    def writing(self, name: str) -> Iterator[IO[bytes]]:
-        """Open a new file for writing. Nobody may know its name before the body is done."""
+    def writing(self, name: str) -> Iterator[Any]:
+        """Open a new file of Arrow for writing. Nobody may know its name before the body is done."""
+        import pyarrow as pa
+
         path = self.place_of(name)
         if not isinstance(path, Path):
             with self.objects.writing(f"{self.prefix}{name}") as file:
-                yield file
+                yield pa.PythonFile(file, "w")
             return
         # Unlike `Objects.writing`, this does not wait until the file is safe from a power cut.
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
+            with pa.OSFile(str(path), "wb") as file:
                 yield file
         except OSError as error:
             raise cannot_write(path, error) from None
@@ -258,11 +261,6 @@ def read_pieces(slices: Slices, schema: pl.Schema) -> Iterator[pl.DataFrame]:
         yield frame
 
 
-def arrow_schema(schema: pl.Schema) -> Any:
-    """Return the columns of files of rows as Arrow has them."""
-    return arrow_table(pl.DataFrame(schema=schema)).schema
-
-
 def arrow_table(rows: pl.DataFrame) -> Any:
     """Return rows as they are written."""
     return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -272,7 +270,7 @@ def _batches(slices: Slices, schema: pl.Schema) -> Iterator[list[Any]]:
     """Read the record batches of each piece."""
     import pyarrow as pa
 
-    columns = arrow_schema(schema)
+    columns = _arrow_schema(tuple(schema.items()))
     for name, content in zip(slices.names, _contents(slices), strict=True):
         batches = []
         try:
@@ -282,6 +280,12 @@ def _batches(slices: Slices, schema: pl.Schema) -> Iterator[list[Any]]:
         except (OSError, pa.ArrowException) as error:
             raise slices.files.damaged(name, first_line(error)) from None
         yield batches
+
+
+@functools.cache
+def _arrow_schema(columns: tuple[tuple[str, Any], ...]) -> Any:
+    """Return the columns of files of rows as Arrow has them."""
+    return arrow_table(pl.DataFrame(schema=dict(columns))).schema
 
 
 def _contents(slices: Slices) -> Iterator[bytes]:
