@@ -3,34 +3,49 @@
     python benchmarks/driver.py                      # 50,000 and 500,000 partitions
     python benchmarks/driver.py --partitions 200     # tiny: shows that it works
 
-No rows are read and no parts are written: the census of each split and the result of each partition are made
-up, everything else is the code of the package. Steps: merge the censuses of all splits, plan the partitions,
-decide what is up to date, make the tasks, merge the results, write the manifest and publish it; then the same
-for a second run in which nothing changed. The store is a local folder for the manifests, and a dictionary for
-the list of parts, since half a million partitions have 4.5 million of them.
+No rows are read and no parts are written: the census of each split, the files of sorted rows and the result
+of each partition are made up, everything else is the code of the package. Steps: merge the censuses of all
+splits, plan the partitions, sort the rows in two levels, make the tasks, merge the results, write the
+manifest and publish it; then the same for a second run in which nothing changed. The rows are in random
+order, the worst case: each file of the first level has rows of all super-partitions. What is sent to workers
+is pickled, as for a cluster. The store is a local folder for the manifests, and a dictionary for the list of
+parts, since half a million partitions have 4.5 million of them.
 """
 
 import argparse
+import pickle
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import polars as pl
 
 from polyframe.core.settings import Settings
+from polyframe.panoptes.classifications.row_checks import rows_schema
+from polyframe.panoptes.classifications.version_selection import Selection
+from polyframe.pipeline.executors.executor import cluster_window
 from polyframe.pipeline.merge_records import checked_counts, merged_records
 from polyframe.pipeline.partition_task import PartitionResult
 from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders
+from polyframe.pipeline.plan import RunSpec, task_for
+from polyframe.pipeline.rows_on_workers import MOST_FILES
+from polyframe.pipeline.shuffle import LARGE_RUN_BYTES, Ranges, ranges_of
+from polyframe.pipeline.sorted_rows import RowFiles, SortedRows, join_sorted, new_name, pieces_of_file
+from polyframe.pipeline.super_partitions import (
+    MOST_PIECES_BETWEEN_MACHINES,
+    sort_super_partitions,
+    super_partitions,
+)
 from polyframe.store.current_parts import EarlierWork, current_stages
 from polyframe.store.fingerprints import merged_content, stage_fingerprints
 from polyframe.store.manifest import Manifest, StageRecord, new_manifest
 from polyframe.store.manifest_text import manifest_text
-from polyframe.store.objects import Entry
+from polyframe.store.objects import Entry, FolderObjects
 from polyframe.store.output import MERGED, Output, part_keys
 from polyframe.store.run_counts import Counts
 from polyframe.store.stages import MERGED_TABLES, STAGE_TABLES
@@ -94,6 +109,94 @@ def plan(subjects: pl.DataFrame, before: Manifest | None) -> list[Partition]:
     old = [] if before is None else [Border(p.name, p.first_subject) for p in before.partitions]
     last = None if before is None else before.last_subject
     return partitions_of(subjects, plan_borders(subjects, size, old, last))
+
+
+class Workers:
+    """An executor that pickles tasks, as for a cluster, and makes up the files of the second level."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, tuple[_Sorted, bytes]] = {}
+        self.most_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, _: Callable[[Any], Any], task: Any, name: str) -> "_Sorted":
+        """Keep the pickled task until it is completed."""
+        future = _Sorted(task)
+        self._sent[name] = future, pickle.dumps(task)
+        self.most_bytes = max(self.most_bytes, sum(len(sent) for _, sent in self._sent.values()))
+        return future
+
+    def window(self) -> int:
+        """Return the window of a small cluster."""
+        return cluster_window(1)
+
+    def as_completed(self) -> Iterator["_Sorted"]:
+        """Yield tasks in their order."""
+        while self._sent:
+            yield self._sent.pop(next(iter(self._sent)))[0]
+
+
+class _Sorted:
+    """A super-partition that a worker has sorted: each partition is one piece of its file."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def result(self) -> SortedRows:
+        numbers = self._task.ranges.numbers
+        ends = np.arange(len(numbers) + 1) * 8_000_000
+        pieces = pieces_of_file(0, ends)
+        return SortedRows(self._task.files, (new_name(),), pieces, numbers, int(ends[-1]))
+
+
+def first_level(ranges: Ranges, n_files: int, files: RowFiles) -> list[SortedRows]:
+    """Make up what workers return after the first level: all files have rows of all super-partitions."""
+    numbers = np.unique(ranges.numbers)
+    ends = np.arange(len(numbers) + 1) * 100_000
+    return [
+        SortedRows(files, (new_name(),), pieces_of_file(0, ends), numbers.copy(), int(ends[-1]))
+        for _ in range(n_files)
+    ]
+
+
+def sort_rows(partitions: list[Partition], n_splits: int, clock: Clock, folder: Path) -> SortedRows:
+    """Sort the rows in two levels."""
+    firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
+    ranges = ranges_of(firsts, np.ones(len(partitions), np.bool_))
+    rows, files = np.array([partition.rows for partition in partitions]), RowFiles(FolderObjects(folder))
+    supers = super_partitions(
+        ranges, rows, BYTES_PER_CLASSIFICATION, LARGE_RUN_BYTES, MOST_PIECES_BETWEEN_MACHINES
+    )
+    if supers is None:
+        supers = ranges  # a tiny simulation
+    n_files = -(-n_splits // -(-n_splits // MOST_FILES))
+    parts = first_level(supers, n_files, files)
+    joined = clock("sort rows: join the files of the first level", lambda: join_sorted(parts, files))
+    print(
+        f"  ({n_files:,} files, {supers.numbers.max() + 1:,} super-partitions, {len(joined.pieces):,} pieces)"
+    )
+    workers = Workers()
+    done = clock(
+        "sort rows: send and join the second level",
+        lambda: sort_super_partitions(joined, ranges, supers, workers, None, rows_schema()),
+    )
+    print(f"  ({workers.most_bytes / 1e6:.0f} MB of tasks at a time)")
+    return done
+
+
+def send_tasks(partitions: list[Partition], rows: SortedRows, settings: Settings, output: Output) -> None:
+    """Make and pickle the task of each partition."""
+    selection = Selection(1, ("1.1",), (), 0, 0, ())
+    spec = RunSpec(tuple(STAGE_TABLES), settings, selection, EarlierWork(output))
+    for number, partition in enumerate(partitions):
+        task = task_for(spec, partition, {}, rows.rows_of(number))
+        if not len(task.source.pieces) or not pickle.dumps(task):
+            raise RuntimeError("a partition has no rows")
 
 
 def result_of(partition: Partition, settings: Settings) -> PartitionResult:
@@ -176,6 +279,8 @@ def simulate(n_partitions: int, folder: Path) -> Clock:
     print(f"{n_partitions:,} partitions, {len(frames):,} splits")
     subjects = clock("merge the censuses of all splits", lambda: merge_censuses(frames))
     partitions = clock("plan the partitions", lambda: plan(subjects, None))
+    rows = sort_rows(partitions, len(frames), clock, folder / "rows")
+    clock("make the tasks", lambda: send_tasks(partitions, rows, settings, output))
     results = [result_of(partition, settings) for partition in partitions]
     manifest = clock("merge the results", lambda: manifest_of(partitions, results, settings))
     text = clock("write the manifest as text", lambda: manifest_text(manifest))

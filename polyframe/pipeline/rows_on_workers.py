@@ -44,7 +44,7 @@ from polyframe.store.objects import FolderObjects
 #: Smaller exports are counted and sorted by the process that runs the command.
 _SPLIT_BYTES: Final = 256_000_000
 #: Most files of sorted rows; if there are more splits, workers sort several into one file.
-_MOST_FILES: Final = 4_000
+MOST_FILES: Final = 4_000
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class RowsOnWorkers:
         # Half a million ranges are megabytes, so tasks only name the file that contains them.
         stored = new_name()
         write_ranges(ranges, files, stored)
-        at_once = -(-len(self._splits) // _MOST_FILES)
+        at_once = -(-len(self._splits) // MOST_FILES)
         tasks = [
             _Sorting(
                 self._splits[k : k + at_once], selection, self._visitors, stored, files, uncompressed_runs

@@ -29,9 +29,9 @@ from polyframe.pipeline.sorted_rows import (
 )
 from polyframe.store.objects import FolderObjects
 
-#: Most pieces of one level. On this machine, a piece takes 0.1 ms to read, and the second level 4 s of
-#: processor time for a gigabyte, so up to 30 GB in partitions of 8 MB, one level is as fast or faster.
-MOST_PIECES_ON_DISK: Final = 2_000_000
+#: Most pieces of one level. On this machine, a piece takes 0.15 ms of processor time to read, and the second
+#: level 3 to 4 s for a gigabyte, so with partitions of 8 MB it pays off at 10 to 20 GB. These are 16 GB.
+MOST_PIECES_ON_DISK: Final = 500_000
 #: Between machines, a piece takes a request, hence some milliseconds.
 MOST_PIECES_BETWEEN_MACHINES: Final = 10_000
 #: Approximate size of a super-partition, unless there are more than `_MOST_SUPER_PARTITIONS`.

@@ -327,7 +327,7 @@ def test_several_splits_are_sorted_into_one_file(
     assert counted is not None
     chosen = select(counted.census, Settings(), counted.names, None)
     many = on_workers.shuffle(chosen, all_ranges([20]), files_in(tmp_path / "many"), 0)
-    monkeypatch.setattr(rows_on_workers, "_MOST_FILES", 2)
+    monkeypatch.setattr(rows_on_workers, "MOST_FILES", 2)
     few = on_workers.shuffle(chosen, all_ranges([20]), files_in(tmp_path / "few"), 0)
     assert len(many.names) > len(few.names) == 2
     for partition in (0, 1):
