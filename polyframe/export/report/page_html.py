@@ -154,8 +154,8 @@ def _colours() -> str:
         "average-on-image": colours.ON_IMAGE[1],
         "other-on-image": colours.ON_IMAGE[3],
         "outlier-on-image": colours.OUTLIER_ON_IMAGE,
-        "volunteer-on-white": colours.ON_WHITE[3],
-        "volunteer-on-image": colours.ON_IMAGE[2],
+        "volunteer-on-white": colours.ON_WHITE[6],
+        "volunteer-on-image": colours.ON_IMAGE[5],
         "heat": f"linear-gradient(to right, {', '.join(colours.HEAT_STEPS)})",
     }
     return f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in variables.items())} }}\n"

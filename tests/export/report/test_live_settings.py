@@ -108,6 +108,7 @@ def test_sliders_change_cards_and_totals_at_once(browser: Any, example: Path, ex
     }
     shown = {column: lambda cells=cells: [cell.text for cell in cells] for column, cells in columns.items()}
     of_output = totals(pf.reduce(example))
+    wait_for(lambda: shown["tried"]() != [""] * 4)
     assert shown["output"]() == shown["tried"]() == of_output
     averages = len(browser.find_elements("css selector", ".card .average"))
     assert averages

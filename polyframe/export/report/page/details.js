@@ -79,7 +79,8 @@ function views(svg) {
     setView(svg, pressed);
   });
   const scale = hasContours(svg.row)
-    ? make("p", { class: "scale", hidden: svg.kind !== "contours" }, "none", make("span", { class: "key heat" }), "all classifications")
+    ? make("p", { class: "scale", hidden: svg.kind !== "contours" },
+      "none", make("span", { class: "key heat" }), "all classifications", DATA.level ? "" : "(line: more than half of the marks)")
     : null;
   return make("div", { class: "views" }, ...buttons, close, scale);
 }

@@ -97,8 +97,13 @@ function totals(rows, labels) {
 
 const MEASURES = ["clusters", "outliers", "without", "consensus"];
 const formatMeasure = (name, value) => (value === null ? "none" : name === "consensus" ? value.toFixed(3) : formatNumber(value));
-// A report with a limit lacks some clusters of its groups.
-const OUTPUT_TOTALS = totals(LIVE.unavailable || LIVE.complete ? OUTPUT_ROWS : OUTPUT_LABELS.flatMap(rowsWith), OUTPUT_LABELS);
+
+let knownTotals = null;
+function outputTotals() {
+  // A report with a limit lacks some clusters of its groups.
+  knownTotals ??= totals(LIVE.complete ? OUTPUT_ROWS : OUTPUT_LABELS.flatMap(rowsWith), OUTPUT_LABELS);
+  return knownTotals;
+}
 
 function shownRows() {
   return CLUSTERS.label.map((label, row) => ({ label, consensus: CLUSTERS.consensus[row] }));
@@ -115,7 +120,7 @@ function showPanel() {
   byId("back-to-output").disabled = tried === null;
   byId("as-output").hidden = tried !== null;
   byId("not-as-output").hidden = tried === null;
-  const now = tried === null ? OUTPUT_TOTALS : totals(shownRows(), GROUPS.labels);
+  const now = tried === null ? outputTotals() : totals(shownRows(), GROUPS.labels);
   for (const name of MEASURES) {
     const cell = byId(`tried-${name}`);
     cell.textContent = formatMeasure(name, now[name]);
@@ -155,7 +160,7 @@ function startLiveSettings() {
   if (LIVE.unavailable) return;
   const largest = GROUPS.classifications.reduce((most, number) => Math.max(most, number), LIVE.minSamples);
   MIN_SAMPLES.max = MIN_SAMPLES_NUMBER.max = Math.max(Math.min(largest, 20), LIVE.minSamples, 2);
-  for (const name of MEASURES) byId(`output-${name}`).textContent = formatMeasure(name, OUTPUT_TOTALS[name]);
+  for (const name of MEASURES) byId(`output-${name}`).textContent = formatMeasure(name, outputTotals()[name]);
   EPS.addEventListener("input", () => chooseEps(EPS.valueAsNumber));
   EPS_NUMBER.addEventListener("input", () => chooseEps(1000 * EPS_NUMBER.valueAsNumber));
   MIN_SAMPLES.addEventListener("input", () => chooseMinSamples(MIN_SAMPLES.valueAsNumber));

@@ -49,9 +49,10 @@ document.querySelector("[data-layer=contours]").parentElement.hidden = !DATA.con
 if (NARROW.matches) byId("controls").open = PANEL.open = false;
 fillTools();
 apply();
-startLiveSettings();
 listSubjectsWithoutMarks();
 showVolunteers();
 cardsUpTo(USUAL_LIMIT);
 followHash();
 addEventListener("hashchange", followHash);
+// After the page is drawn.
+setTimeout(startLiveSettings);

@@ -30,7 +30,7 @@ function addPoints(points, minSamples) {
 function drawCurve(curve, points) {
   const name = curve.dataset.measure;
   const values = points.map((point) => point[name]);
-  const highest = name === "consensus" ? 1 : Math.max(...values, OUTPUT_TOTALS[name], 1);
+  const highest = name === "consensus" ? 1 : Math.max(...values, outputTotals()[name], 1);
   const x = (eps) => (eps / 1000) * CURVE_WIDTH;
   const y = (value) => CURVE_HEIGHT - (value / highest) * CURVE_HEIGHT;
   const line = values
