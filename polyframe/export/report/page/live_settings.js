@@ -59,11 +59,20 @@ function labelsWith(settings, group) {
 
 const outputRowsOfGroups = groupedBy(OUTPUT_ROWS, (row) => row.group);
 
+const sameLabels = (one, other) => one.every((label, mark) => label === other[mark]);
+
 // A row for each cluster above the threshold, or one for a group without any.
 function rowsWith(labels, group) {
   if (!LIVE.included[group]) return outputRowsOfGroups.get(group);
+  const known = sameLabels(labels, OUTPUT_LABELS[group]) ? outputRowsOfGroups.get(group) : [];
   const rows = describeClusters(labels, distancesOf(group))
-    .map((cluster) => ({ group, ...cluster, threshold: cluster.marks / GROUPS.classifications[group] }))
+    .map((cluster) => ({
+      ...cluster,
+      group,
+      threshold: cluster.marks / GROUPS.classifications[group],
+      // Exact, so that a group that does not change shows the same numbers.
+      consensus: known.find(({ label }) => label === cluster.label)?.consensus ?? cluster.consensus,
+    }))
     .filter(({ threshold }) => threshold > LIVE.minThreshold);
   return rows.length ? rows : [rowWithoutCluster(group)];
 }
