@@ -113,10 +113,11 @@ function drawKind(svg, kind) {
   if (thick) line(svg, "average", thick);
 }
 
-// The outline of what more than half of the marks cover, or the average without such a level.
+// The outline of what more than half of the marks cover, unless the outline is a chosen level, the majority with its ties,
+// or somebody's correction; without such a level, the average.
 function majorityOf(row) {
   const level = Math.floor(CLUSTERS.marks[row] / 2) + 1;
-  if (DATA.level || CLUSTERS.type[row] === "majority") return CLUSTERS.average[row];
+  if (DATA.level || ["majority", "corrected"].includes(CLUSTERS.type[row])) return CLUSTERS.average[row];
   return CLUSTERS.levels[row][CLUSTERS.levelNumbers[row].indexOf(level)] ?? CLUSTERS.average[row];
 }
 
