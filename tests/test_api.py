@@ -439,7 +439,8 @@ def test_html_reprs_are_small_and_escaped(tmp_path: Path) -> None:
 def test_validate_returns_a_list_that_counts_what_was_read(written: Path) -> None:
     findings = pf.validate(written)
     assert findings == []
-    rows = sum(pf.scan(written, name).collect().height for name in typing.get_args(TableName))
+    present = [name for name in typing.get_args(TableName) if (written / name).exists()]
+    rows = sum(pf.scan(written, name).collect().height for name in present)
     assert (findings.tables, findings.parts, findings.rows) == (9, 9, rows)
     assert repr(findings) == textwrap.dedent(f"""\
         <polyframe.Findings>

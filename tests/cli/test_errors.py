@@ -187,7 +187,7 @@ def test_suggestions_ignore_case(tmp_path: Path) -> None:
         (["run", "--json", "none.csv", "-o", "x"], "stdout", 1),
         (["run", "--json", "none.csv", "--eps", "2", "-o", "x"], "stdout", 2),
         (["run", "none.csv", "-o", "x"], "stderr", 1),
-        ([], "stderr", 2),
+        (["nonsense"], "stderr", 2),
         (["--help"], "stdout", 1),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
