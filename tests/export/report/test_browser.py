@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from pages import HOSTILE, js, number_shown, open_page, resize, wait_for
+from pages import DATA, HOSTILE, js, number_shown, open_page, resize, wait_for
 
 import polyframe as pf
 from polyframe.synthetic import SynthOptions, write_export
@@ -208,7 +208,7 @@ def test_the_keyboard_is_enough(browser: Any, example_page: Path) -> None:
         )
     keys(browser, Keys.ESCAPE)
     wait_for(lambda: not dialog.is_displayed())
-    assert js(browser, "document.activeElement.closest('.card').id") == card
+    wait_for(lambda: js(browser, "document.activeElement.closest('.card')?.id") == card)
     assert js(browser, "location.hash") == ""
 
 
@@ -387,3 +387,20 @@ def test_two_thousand_clusters_are_fast(browser: Any, tmp_path: Path) -> None:
     assert number_shown(browser) == worst.filter(pl.col("consensus") >= 0.7).height
     browser.execute_script("byId('least').value = 0; apply()")
     wait_for(lambda: len(browser.find_elements("css selector", CLUSTERS)) == 2000)
+
+
+def test_tools_and_answers_have_the_words_of_the_project(browser: Any, example: Path, tmp_path: Path) -> None:
+    pf.report(example, tmp_path / "x.html", workflows=DATA / "workflows.csv")
+    open_page(browser, tmp_path / "x.html")
+    rows = reductions(example)
+    tools = js(browser, "[...byId('tool').options].map((option) => option.textContent)")
+    numbers = {
+        name: rows.filter(tool=key).height
+        for key, name in (("T0_toolIndex0", "Cell"), ("T0_toolIndex1", "Crystal"))
+    }
+    assert tools == ["all", *(f"{name} ({number})" for name, number in numbers.items())]
+    open_page(browser, tmp_path / "x.html", "#cluster-1000003-1-T0_toolIndex0-0")
+    text = browser.find_element("id", "details").text
+    assert "Frame 1, Cell: outlines of" in text
+    assert "the task Outline every cell and every crystal." in text
+    assert "the answers How sure are you of its outline?" in text

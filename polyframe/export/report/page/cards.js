@@ -42,12 +42,12 @@ function newCard(row) {
   card.classList.toggle("without-cluster", !isCluster(row));
   link.href = pictures.href = `#${anchor}`;
   link.textContent = `Subject ${subject}, ${nameOf(row)}`;
-  link.setAttribute("aria-label", `${link.textContent}, frame ${frameOf(row)}, ${toolOf(row)}`);
+  link.setAttribute("aria-label", `${link.textContent}, frame ${frameOf(row)}, ${toolName(row)}`);
   if (isCluster(row)) head.lastChild.lastChild.textContent = consensus.toFixed(2);
   else head.lastChild.replaceChildren("nobody agrees");
   meter.firstChild.setAttribute("width", (100 * Math.min(Math.max(consensus, 0), 1)).toFixed(1));
   counts.append(...supportOf(row));
-  place.append(`${toolOf(row)}, frame ${frameOf(row)}`, averageNote(row), ...othersOf(row));
+  place.append(`${toolName(row)}, frame ${frameOf(row)}`, averageNote(row), ...othersOf(row));
   return card;
 }
 

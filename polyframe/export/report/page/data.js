@@ -19,6 +19,9 @@ const subjectOf = (row) => IMAGES.subject[imageOf(row)];
 const frameOf = (row) => IMAGES.frame[imageOf(row)];
 const toolOf = (row) => GROUPS.tool[CLUSTERS.group[row]];
 const taskOf = (row) => GROUPS.task[CLUSTERS.group[row]];
+// The project's words for tools and tasks, by their keys.
+const wordFor = (words, key) => (Object.hasOwn(words, key) ? words[key] : key);
+const toolName = (row) => wordFor(DATA.words.tools, toolOf(row));
 const nameOf = (row) => (isCluster(row) ? `cluster ${CLUSTERS.label[row]}` : "no cluster");
 
 // Text is always set as text, so that no data is interpreted as HTML.
@@ -54,7 +57,7 @@ function anchorOf(row) {
 
 // What a cluster has that only the tables know; a row without them has these.
 const ONLY_IN_TABLES = {
-  type: null, area: null, expected: null, needed: null, votes: null, average: "", levels: [], levelNumbers: [], levelAreas: [],
+  type: null, area: null, expected: null, needed: null, votes: null, answers: null, average: "", levels: [], levelNumbers: [], levelAreas: [],
 };
 
 // Shows rows of `group`, `label`, `marks`, `threshold`, `consensus` and maybe the columns of the tables, sorted by group
@@ -86,7 +89,7 @@ const OUTPUT_ROWS = outputRows();
 
 // The rows of the output: its clusters that are in the report, and its groups without a cluster.
 function outputRows() {
-  const { place, ...columns } = DATA.clusters;
+  const { place, ...columns } = { ...DATA.clusters, answers: DATA.words.votes };
   const rows = place.map((_, k) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[k]])));
   const withClusters = new Set(columns.group);
   for (let group = 0; group < GROUP_COUNT; group++) {

@@ -50,7 +50,7 @@ function showDetails(row) {
   large.setAttribute("aria-label", described(row, "outlines"));
   const body = byId("details-body");
   body.replaceChildren(
-    make("p", { class: "hint" }, `Frame ${frameOf(row)}, ${toolOf(row)}: ${described(row, "outlines").toLowerCase()}`),
+    make("p", { class: "hint" }, `Frame ${frameOf(row)}, ${toolName(row)}: ${described(row, "outlines").toLowerCase()}`),
     make("div", { class: "enlarged" }, make("div", { class: "stage" }, large), views(large)),
     make("div", { class: "columns" },
       make("div", {}, keysBox(row), siblingsBox(row), subjectBox(row)),
@@ -80,14 +80,14 @@ function views(svg) {
   });
   const scale = hasContours(svg.row)
     ? make("p", { class: "scale", hidden: svg.kind !== "contours" },
-      "none", make("span", { class: "key heat" }), "all classifications", DATA.level ? "" : "(line: more than half of the marks)")
+      "none", make("span", { class: "key heat" }), "all classifications", DATA.level ? "" : " (line: more than half of the marks)")
     : null;
   return make("div", { class: "views" }, ...buttons, close, scale);
 }
 
 function keysBox(row) {
   const facts = Object.entries(keysOf(row)).map(([name, value]) => [name, isNumber(value) ? value[0] : value]);
-  facts.push(...figuresOf(row));
+  facts.push(...figuresOf(row), ...wordsOf(row));
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value))));
   const inTables = isInTables(row);
   return make("section", {},
@@ -99,6 +99,16 @@ function keysBox(row) {
         ? "The same keys select it in contours; without cluster_label, they select its group in groups, labels and extractions."
         : "These keys select its group in labels, groups and extractions."),
       copyable(pythonOf(row)), copyable(sqlOf(row))));
+}
+
+// What the project calls the task and the tool, and the answers of the volunteers.
+function wordsOf(row) {
+  const { tasks, tools } = DATA.words, answers = CLUSTERS.answers[row];
+  return [
+    ...(Object.hasOwn(tasks, taskOf(row)) ? [["the task", tasks[taskOf(row)]]] : []),
+    ...(Object.hasOwn(tools, toolOf(row)) ? [["the tool", tools[toolOf(row)]]] : []),
+    ...(answers === null ? [] : [["the answers", answers]]),
+  ];
 }
 
 function figuresOf(row) {
@@ -149,7 +159,7 @@ function copyable(text) {
 function siblingsBox(row) {
   const subject = subjectOf(row), of = numberOfClusters(subject);
   const items = rowsOfSubject(subject).filter((other) => other !== row).map((other) =>
-    make("li", {}, make("a", { href: `#${anchorOf(other)}` }, `frame ${frameOf(other)}, ${toolOf(other)}, ${nameOf(other)}`),
+    make("li", {}, make("a", { href: `#${anchorOf(other)}` }, `frame ${frameOf(other)}, ${toolName(other)}, ${nameOf(other)}`),
       isCluster(other) ? `: ${CLUSTERS.consensus[other].toFixed(2)}` : ""));
   const left = of - clustersOfSubject(subject).length;
   return make("section", {},

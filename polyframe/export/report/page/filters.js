@@ -38,7 +38,8 @@ function fillTools() {
   }
   for (const key of [...numbers.keys()].sort()) {
     const [task, tool] = JSON.parse(key);
-    const name = tool.startsWith(task) ? tool : `${task}, ${tool}`;
+    const word = wordFor(DATA.words.tools, tool);
+    const name = word === tool && !tool.startsWith(task) ? `${task}, ${tool}` : word;
     byId("tool").append(make("option", { value: key }, `${name} (${formatNumber(numbers.get(key))})`));
   }
 }
@@ -103,7 +104,7 @@ function criteria({ least, most, fewest, largest, support, expected, tool, begin
     largest < Infinity ? `at most ${several(largest, "mark")}` : "",
     support > 0 ? `at least ${support} % of the classifications` : "",
     expected < Infinity ? `expected IoU at most ${expected}` : "",
-    tool ? `tool ${tool[1]}` : "",
+    tool ? `tool ${wordFor(DATA.words.tools, tool[1])}` : "",
     onlySubject !== null ? `subject ${onlySubject}` : begins ? `subjects that start with ${begins}` : "",
     onlyVolunteer !== null ? `marks of ${VOLUNTEERS.name[onlyVolunteer]}` : "",
     withOutliers ? "only groups with outliers" : "",
