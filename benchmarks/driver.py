@@ -32,7 +32,7 @@ from polyframe.pipeline.executors.executor import cluster_window
 from polyframe.pipeline.merge_records import checked_counts, merged_records
 from polyframe.pipeline.partition_task import PartitionResult
 from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders
-from polyframe.pipeline.plan import RunSpec, task_for
+from polyframe.pipeline.plan import RunSpec, current_records, task_for
 from polyframe.pipeline.rows_on_workers import MOST_FILES
 from polyframe.pipeline.shuffle import LARGE_RUN_BYTES, Ranges, ranges_of
 from polyframe.pipeline.sorted_rows import RowFiles, SortedRows, join_sorted, new_name, pieces_of_file
@@ -41,7 +41,7 @@ from polyframe.pipeline.super_partitions import (
     sort_super_partitions,
     super_partitions,
 )
-from polyframe.store.current_parts import EarlierWork, current_stages
+from polyframe.store.current_parts import EarlierWork
 from polyframe.store.fingerprints import merged_content, stage_fingerprints
 from polyframe.store.manifest import Manifest, StageRecord, new_manifest
 from polyframe.store.manifest_text import manifest_text
@@ -56,6 +56,7 @@ CLASSIFICATIONS_PER_SUBJECT = 20
 BYTES_PER_CLASSIFICATION = 4_000
 #: Splits overlap at a subject now and then, as exports in the order of time do.
 SUBJECTS_PER_SPLIT = 3_200
+SELECTION = Selection(1, ("1.1",), (), 0, 0, ())
 
 Result = TypeVar("Result")
 
@@ -191,8 +192,7 @@ def sort_rows(partitions: list[Partition], n_splits: int, clock: Clock, folder: 
 
 def send_tasks(partitions: list[Partition], rows: SortedRows, settings: Settings, output: Output) -> None:
     """Make and pickle the task of each partition."""
-    selection = Selection(1, ("1.1",), (), 0, 0, ())
-    spec = RunSpec(tuple(STAGE_TABLES), settings, selection, EarlierWork(output))
+    spec = RunSpec(tuple(STAGE_TABLES), settings, SELECTION, EarlierWork(output))
     for number, partition in enumerate(partitions):
         task = task_for(spec, partition, {}, rows.rows_of(number))
         if not len(task.source.pieces) or not pickle.dumps(task):
@@ -245,6 +245,7 @@ def manifest_of(partitions: list[Partition], results: list[PartitionResult], set
             stage_fingerprints(content, settings)[stage], None, Counts(), dict.fromkeys(tables, 1), {}
         )
         for stage, tables in MERGED_TABLES.items()
+        if stage in STAGE_TABLES  # tables that a run makes
     }
     return new_manifest(
         settings,
@@ -292,17 +293,11 @@ def simulate(n_partitions: int, folder: Path) -> Clock:
     earlier = EarlierWork(output, {record.name: record for record in before.partitions}, stored_parts(before))
     current = clock(
         "second run: decide what is up to date",
-        lambda: [up_to_date(partition, settings, earlier) for partition in again],
+        lambda: current_records(RunSpec(tuple(STAGE_TABLES), settings, SELECTION, earlier), again),
     )
-    if not all(len(stages) == len(STAGE_TABLES) for stages in current):
+    if not all(len(stages) == len(STAGE_TABLES) for stages in current.values()):
         raise RuntimeError("parts that did not change are out of date")
     return clock
-
-
-def up_to_date(partition: Partition, settings: Settings, earlier: EarlierWork) -> dict[str, Any]:
-    """Return the stages of a partition that are up to date."""
-    fingerprints = stage_fingerprints(partition.content, settings)
-    return current_stages(partition.name, fingerprints, "", tuple(STAGE_TABLES), earlier)
 
 
 def main(arguments: list[str] | None = None) -> int:

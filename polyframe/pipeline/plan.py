@@ -1,6 +1,7 @@
 """Plan a run: which stages of which partitions are out of date, and what they are rebuilt from."""
 
-from collections.abc import Collection, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, cast
@@ -16,7 +17,7 @@ from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders
 from polyframe.pipeline.sorted_rows import Slices
 from polyframe.store.current_parts import EarlierWork, current_stages
-from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
+from polyframe.store.fingerprints import fingerprints_by_content, places_fingerprint
 from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, counts_of
 from polyframe.store.output import part_keys
 from polyframe.store.part_files import FOOTERS_AT_ONCE, PartFile
@@ -53,6 +54,11 @@ class RunSpec:
     selection: Selection | None
     earlier: EarlierWork
     key_digest: str | None = None
+
+    @functools.cached_property
+    def fingerprints_of(self) -> Callable[[str], Mapping[str, str]]:
+        """The fingerprint of each stage, by the hash of the rows of a partition."""
+        return fingerprints_by_content(self.settings, self.key_digest)
 
 
 def planned_partitions(export: ExportScan, before: Manifest | None) -> list[Partition]:
@@ -91,7 +97,7 @@ def current_records(spec: RunSpec, partitions: Sequence[Partition]) -> dict[str,
     def stages_of(partition: Partition) -> dict[str, StageRecord]:
         return current_stages(
             partition.name,
-            stage_fingerprints(partition.content, spec.settings, spec.key_digest),
+            spec.fingerprints_of(partition.content),
             _row_positions_fingerprint(spec, partition),
             spec.stages,
             spec.earlier,
@@ -134,7 +140,7 @@ def task_for(
         selection=spec.selection,
         settings=spec.settings,
         output=spec.earlier.output,
-        fingerprints=stage_fingerprints(partition.content, spec.settings, spec.key_digest),
+        fingerprints=spec.fingerprints_of(partition.content),
         places=_row_positions_fingerprint(spec, partition),
     )
 

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import polars as pl
@@ -56,17 +56,30 @@ def stage_fingerprints(content: str, settings: Settings, key_digest: str | None 
     mapping of str to str
         32 hexadecimal digits for each stage.
     """
+    return fingerprints_by_content(settings, key_digest)(content)
+
+
+def fingerprints_by_content(
+    settings: Settings, key_digest: str | None = None
+) -> Callable[[str], Mapping[str, str]]:
+    """Return a function like `stage_fingerprints` for many partitions with the same settings.
+
+    A run has up to half a million, and to turn the settings into text takes most of the time.
+    """
     engine = [] if settings.engine == "auto" else [settings.engine]
-    columns = columns_digest()
-    return {
-        stage: _digest(
-            [
-                *(*_MADE_BY, columns, stage, content, key_digest or "", stage_settings(settings, stage)),
-                *(engine if stage in ENGINE_STAGES else ()),
-            ]
-        )
-        for stage in STAGE_TABLES
-    }
+    around: dict[str, tuple[str, str]] = {}
+    for stage in STAGE_TABLES:
+        before = [*_MADE_BY, columns_digest(), stage]
+        after = [key_digest or "", stage_settings(settings, stage)]
+        after += engine if stage in ENGINE_STAGES else []
+        # The text of one list, in which the content is still missing.
+        around[stage] = f"{_json(before)[:-1]},", f",{_json(after)[1:]}"
+
+    def of_content(content: str) -> Mapping[str, str]:
+        text = _json(content)
+        return {stage: _hash(f"{before}{text}{after}") for stage, (before, after) in around.items()}
+
+    return of_content
 
 
 def places_fingerprint(places: str, sources: tuple[str, ...]) -> str:
@@ -111,5 +124,12 @@ def _columns(table: Table) -> list[list[str | bool]]:
 
 
 def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return _hash(_json(value))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,6 +1,8 @@
 """Fingerprints change with everything that matters to a table, and with nothing else."""
 
 import dataclasses
+import hashlib
+import json
 from typing import Any, get_args
 
 import numpy as np
@@ -16,10 +18,11 @@ from polyframe.store import fingerprints
 from polyframe.store.fingerprints import (
     columns_digest,
     digest_of_key,
+    fingerprints_by_content,
     places_fingerprint,
     stage_fingerprints,
 )
-from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES
+from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, stage_settings
 
 #: Another valid value for every setting; a new setting must be added here.
 OTHER: dict[str, Any] = {
@@ -119,6 +122,22 @@ def test_stages_and_rows_have_different_fingerprints() -> None:
     assert len(set(digests)) == 2 * len(STAGE_TABLES)
     assert all(len(digest) == 32 and int(digest, 16) >= 0 for digest in digests)
     assert stage_fingerprints("0" * 16, Settings()) == one
+    for settings in (Settings(), Settings(engine="compiled", eps=0.3, exclude_volunteers=("ada", 'b",["c'))):
+        of_content = fingerprints_by_content(settings, "key")
+        for content in ("0" * 16, "1" * 16, ""):
+            assert of_content(content) == stage_fingerprints(content, settings, "key")
+            # A part of an earlier run stays up to date: this is how its fingerprint was computed.
+            whole = [
+                *fingerprints._MADE_BY,
+                columns_digest(),
+                "extract",
+                content,
+                "key",
+                stage_settings(settings, "extract"),
+            ]
+            text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
+            digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+            assert of_content(content)["extract"] == digest
 
 
 @pytest.mark.parametrize("place", range(len(fingerprints._MADE_BY)))
