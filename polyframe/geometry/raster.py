@@ -26,6 +26,9 @@ from polyframe.geometry.input_checks import checked_marks
 #: Rounds, and the weight of each half of a round, of Taubin's smoothing.
 _TAUBIN_ROUNDS = 5
 _TAUBIN_WEIGHTS = (0.5, -0.5)
+#: Points within this part of a step from a grid line are on it. Others are farther away: at least the
+#: reciprocal of the number of marks.
+_LEAST_SHARE = 1e-6
 #: The limit of the setting too: a grid of so many points along each axis takes 2 GB.
 _MOST_POINTS = 10_000
 
@@ -127,9 +130,10 @@ def _levels(marks: NDArray[Any], num_grid_points: int, smoothing: Smoothing) -> 
     levels = []
     import contourpy  # late: few users need it
 
-    lines = contourpy.contour_generator(x=x, y=y, z=counts.astype(np.float64))
+    generator = contourpy.contour_generator(z=counts.astype(np.float64))
     for below in range(int(counts.max())):
-        line = _largest_line(lines.lines(below))
+        lines = (_coordinates(line, below, x, y, counts) for line in generator.lines(below))
+        line = _largest_line(lines)
         if line is None:
             break
         levels.append(line)
@@ -144,6 +148,20 @@ def _count(marks: NDArray[Any], x: Floats, y: Floats) -> Ints:
         rows = slice(np.searchsorted(y, bottom), np.searchsorted(y, top, side="right"))
         counts[rows, columns] += shapely.contains_xy(mark, x[columns][None, :], y[rows][:, None])
     return counts
+
+
+def _coordinates(line: Floats, level: int, x: Floats, y: Floats, counts: Ints) -> Floats:
+    """Return the coordinates of a contour line whose points are fractional columns and rows of the grid.
+
+    contourpy could compute them, but in the last digit its results differ between kinds of processors: for
+    ARM, compilers fuse a multiplication and an addition into one operation. NumPy rounds each operation.
+    """
+    low = np.floor(line + _LEAST_SHARE).astype(np.int64)
+    high = np.ceil(line - _LEAST_SHARE).astype(np.int64)
+    before, after = (counts[ends[:, 1], ends[:, 0]] for ends in (low, high))
+    share = np.divide(after - level, after - before, out=np.ones(len(line)), where=after != before)
+    at = [grid[low[:, axis]] * share + grid[high[:, axis]] * (1 - share) for axis, grid in enumerate((x, y))]
+    return np.stack(at, axis=1)
 
 
 def _largest_line(lines: Any) -> shapely.Polygon | None:

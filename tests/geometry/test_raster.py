@@ -2,6 +2,7 @@
 
 import itertools
 
+import contourpy
 import numpy as np
 import pytest
 import shapely
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from shapely import box
 
 from polyframe.geometry import contours, raster_contours
-from polyframe.geometry.raster import _smooth, cluster_raster_contours
+from polyframe.geometry.raster import _coordinates, _count, _smooth, cluster_raster_contours
 
 
 def test_raster_contours_are_close_to_exact_contours(make_cluster):
@@ -29,6 +30,38 @@ def test_a_square_worked_by_hand():
     (level,) = raster_contours([box(0, 0, 4, 4)], num_grid_points=5, smoothing="no_smoothing")
     assert level.area == pytest.approx(16 - 4 * 0.5)
     assert level.bounds == (0, 0, 4, 4)
+
+
+def test_bytes_do_not_depend_on_how_contourpy_was_compiled(make_cluster, monkeypatch):
+    """It rounds differently on other kinds of processors, here in a way that no compiler would."""
+    original, random = contourpy.contour_generator, np.random.default_rng(1)
+
+    class Generator:
+        def __init__(self, **arguments):
+            self.own = original(**arguments)
+
+        def lines(self, level):
+            return [line + random.uniform(-1e-12, 1e-12, line.shape) for line in self.own.lines(level)]
+
+    marks = make_cluster(7)
+    for smoothing in ("no_smoothing", "minimal_sides", "rounded"):
+        expected = raster_contours(marks, 60, smoothing)
+        with monkeypatch.context() as patch:
+            patch.setattr(contourpy, "contour_generator", Generator)
+            assert shapely.to_wkb(raster_contours(marks, 60, smoothing)).tolist() == (
+                shapely.to_wkb(expected).tolist()
+            )
+
+
+def test_points_are_those_of_contourpy(make_cluster):
+    marks = make_cluster(7)
+    x, y = (np.linspace(low, high, 60) for low, high in shapely.total_bounds(marks).reshape(2, 2).T)
+    counts = _count(marks, x, y)
+    for level in range(counts.max()):
+        own = contourpy.contour_generator(z=counts.astype(float)).lines(level)
+        theirs = contourpy.contour_generator(x=x, y=y, z=counts.astype(float)).lines(level)
+        for line, expected in zip(own, theirs, strict=True):
+            np.testing.assert_allclose(_coordinates(line, level, x, y, counts), expected, rtol=1e-14)
 
 
 def test_smoothing():

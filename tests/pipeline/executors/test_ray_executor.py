@@ -2,12 +2,25 @@
 
 import json
 import os
+import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from exports import ROOT
-from run_processes import PARTITION_BYTES, part_files, small_export
+from ray_cluster import RayCluster, ray_cluster
+from run_processes import (
+    ENGINE,
+    PARTITION_BYTES,
+    Process,
+    error_line,
+    outcome,
+    part_files,
+    small_export,
+    start,
+    wait_for,
+)
 from stores import leftovers
 
 import polyframe as pf
@@ -66,3 +79,70 @@ def test_workers_that_die(faults: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert two.equals(one)
     with pytest.raises(pf.UsageError, match="uses Ray already; pass the module ray instead of an address"):
         pf.run(export, out, engine="shapely", cluster="local-ray")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    pytest.importorskip("grpc", reason="Ray's client needs the extra `ray` (grpcio)")
+    with ray_cluster() as cluster:
+        yield cluster
+
+
+def run_in_cluster(cluster: RayCluster, tmp_path: Path, home: Path, **variables: str) -> Process:
+    """Start a run of a user with this home."""
+    export = small_export(tmp_path / "export.csv", 22)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_AUTH_MODE", raising=False)
+        for name, value in {"HOME": str(home), **variables}.items():
+            patch.setenv(name, value)
+        return start(
+            *("run", export, "-o", tmp_path / "out", *ENGINE, "--cluster", cluster.address),
+            partition_bytes=2 * PARTITION_BYTES,
+        )
+
+
+def is_finished(tmp_path: Path, partition: str) -> bool:
+    return any(tmp_path.glob(f"out/.polyframe/parts/contours/part={partition}/*.parquet"))
+
+
+@pytest.mark.parametrize("variables", [{}, {"RAY_AUTH_TOKEN": "f" * 64}, {"RAY_AUTH_MODE": "token"}])
+def test_a_cluster_that_requires_another_token(
+    variables: dict[str, str], cluster: RayCluster, tmp_path: Path
+) -> None:
+    code, errors = outcome(
+        run_in_cluster(
+            cluster,
+            tmp_path,
+            tmp_path,
+            RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S="2",
+            RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S="2",
+            **variables,
+        )
+    )
+    assert code == 1
+    assert re.fullmatch(
+        rf"polyframe: error: {cluster.address}: cannot authenticate \(.*\); set RAY_AUTH_MODE=token, and "
+        r"RAY_AUTH_TOKEN to the token of the cluster, which `ray get-auth-token` prints on its head node",
+        error_line(errors),
+    )
+
+
+def test_ctrl_c_and_a_cluster_that_vanishes(cluster: RayCluster, tmp_path: Path) -> None:
+    """The user has the token of the cluster."""
+    cluster.set_faults(pause={"00003": 300, "00004": 300})
+    process = run_in_cluster(cluster, tmp_path, cluster.home)
+    wait_for(lambda: is_finished(tmp_path, "00002"), 120)
+    wait_for(cluster.running_tasks)
+    process.send_signal(signal.SIGINT)
+    code, errors = outcome(process)
+    assert code == 130
+    assert error_line(errors).endswith("run the same command to continue")
+    wait_for(lambda: not cluster.running_tasks())
+
+    cluster.set_faults(pause={"00007": 300, "00008": 300})
+    process = run_in_cluster(cluster, tmp_path, cluster.home)
+    wait_for(lambda: is_finished(tmp_path, "00006"), 120)
+    cluster.kill()
+    code, errors = outcome(process)
+    assert code == 1
+    assert error_line(errors).startswith(f"polyframe: error: {cluster.address}: lost the connection")
