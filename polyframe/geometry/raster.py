@@ -130,7 +130,7 @@ def _levels(marks: NDArray[Any], num_grid_points: int, smoothing: Smoothing) -> 
     levels = []
     import contourpy  # late: few users need it
 
-    generator = contourpy.contour_generator(z=counts.astype(np.float64))
+    generator: Any = contourpy.contour_generator(z=counts.astype(np.float64))
     for below in range(int(counts.max())):
         lines = (_coordinates(line, below, x, y, counts) for line in generator.lines(below))
         line = _largest_line(lines)

@@ -203,6 +203,8 @@ def _initialized(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStac
             f"{cluster}: no Ray cluster answers ({reason}); check the address, or start one with "
             "`ray start --head --ray-client-server-port=10001`"
         ) from None
+    # Again, since Ray's client sets the level of its logger.
+    opened.enter_context(silenced("ray"))
     opened.callback(ray.shutdown)
     return ray
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from run_processes import (
     part_files,
     small_export,
     start,
+    wait_for,
 )
 from stores import leftovers
 
@@ -99,6 +101,10 @@ def run_in_cluster(cluster: RayCluster, tmp_path: Path, home: Path, **variables:
         )
 
 
+def is_finished(tmp_path: Path, partition: str) -> bool:
+    return any(tmp_path.glob(f"out/.polyframe/parts/contours/part={partition}/*.parquet"))
+
+
 @pytest.mark.parametrize("variables", [{}, {"RAY_AUTH_TOKEN": "f" * 64}, {"RAY_AUTH_MODE": "token"}])
 def test_a_cluster_that_requires_another_token(
     variables: dict[str, str], cluster: RayCluster, tmp_path: Path
@@ -119,3 +125,26 @@ def test_a_cluster_that_requires_another_token(
         r"RAY_AUTH_TOKEN to the token of the cluster, which `ray get-auth-token` prints on its head node",
         error_line(errors),
     )
+
+
+def test_ctrl_c_and_a_cluster_that_vanishes(cluster: RayCluster, tmp_path: Path) -> None:
+    """The user has the token of the cluster."""
+    cluster.set_faults(pause={"00003": 300, "00004": 300})
+    process = run_in_cluster(cluster, tmp_path, cluster.home)
+    wait_for(lambda: is_finished(tmp_path, "00002"), 120)
+    wait_for(cluster.running_tasks)
+    process.send_signal(signal.SIGINT)
+    code, errors = outcome(process)
+    assert code == 130
+    assert error_line(errors).endswith("run the same command to continue")
+    wait_for(lambda: not cluster.running_tasks())
+
+    cluster.set_faults(pause={"00007": 300, "00008": 300})
+    process = run_in_cluster(cluster, tmp_path, cluster.home)
+    wait_for(lambda: is_finished(tmp_path, "00006"), 120)
+    cluster.kill()
+    code, errors = outcome(process)
+    assert code == 1
+    # A thread of gRPC may print a traceback before.
+    line = errors.splitlines()[-1]
+    assert line.startswith(f"polyframe: error: {cluster.address}: lost the connection")
