@@ -82,21 +82,21 @@ def look_up(addresses: Sequence[Address], first_bytes: int) -> list[tuple[Conten
     PolyframeError
         If a file cannot be read.
     """
-    found: dict[int, tuple[Content, bytes]] = {}
+    answers: dict[int, tuple[Content, bytes]] = {}
 
     def job(number: int, stop: threading.Event) -> Sequence[_Job]:
         tries = _Tries(str(addresses[number]), stop)
-        while number not in found:
+        while number not in answers:
             try:
                 content, blocks = reader_of(addresses[number]).open(first_bytes)
                 with contextlib.closing(blocks):
-                    found[number] = content, b"".join(_first(blocks, first_bytes))
+                    answers[number] = content, b"".join(_first(blocks, first_bytes))
             except InterruptedReadError as error:
                 tries.failed(error)
         return []
 
     _run([functools.partial(job, number) for number in range(len(addresses))], lambda: None)
-    return [found[number] for number in range(len(addresses))]
+    return [answers[number] for number in range(len(addresses))]
 
 
 def download_pieces(

@@ -109,11 +109,11 @@ class RowsOnWorkers:
         if problem is not None:
             self._say(f"the workers {problem}, so its rows are sorted by this process")
             return None
-        found = self._take_censuses(self._cut(files))
-        self._splits = [census.split for census in found]
-        notes = dict(sorted(note for census in found for note in census.notes))
-        census = merge_censuses(census.census for census in found)
-        return CountedRows(census, tuple(notes.values()), names)
+        censuses = self._take_censuses(self._cut(files))
+        self._splits = [census.split for census in censuses]
+        notes = dict(sorted(note for census in censuses for note in census.notes))
+        merged = merge_censuses(census.census for census in censuses)
+        return CountedRows(merged, tuple(notes.values()), names)
 
     def first_rows(self, selection: Selection, most: int) -> pl.LazyFrame:
         """Return some of the rows that are used, after `count` has counted them.
@@ -162,17 +162,17 @@ class RowsOnWorkers:
 
     def _take_censuses(self, splits: Sequence[Split]) -> list[SplitCensus]:
         """Count the rows of splits; files that turn out to be malformed are read as a whole."""
-        found = self._run(_take_census, [_Census(split, self._visitors) for split in splits], "census")
+        censuses = self._run(_take_census, [_Census(split, self._visitors) for split in splits], "census")
         malformed = {
             split.file.source: split.file
-            for split, census in zip(splits, found, strict=True)
+            for split, census in zip(splits, censuses, strict=True)
             if census is None and not isinstance(split, WholeFiles)
         }
         whole = [_Census(WholeFiles((file,)), self._visitors) for file in malformed.values()]
         repaired = self._run(_take_census, whole, "whole")
         return [
             census
-            for census in (*found, *repaired)
+            for census in (*censuses, *repaired)
             if census is not None
             and (isinstance(census.split, WholeFiles) or census.split.file.source not in malformed)
         ]

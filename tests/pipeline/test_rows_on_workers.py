@@ -245,8 +245,8 @@ def test_links_that_workers_do_not_read(
     executor = PicklingExecutor()
     expected = {
         "a.csv?signature=sig-secret": "do not get the link {}/a.csv, which contains a secret",
-        "tag.csv": "cannot read pieces of one version of {}/tag.csv, which its server does not offer",
-        "ranges.csv": "cannot read pieces of one version of {}/ranges.csv, which its server does not offer",
+        "tag.csv": "cannot read pieces of {}/tag.csv, since its server offers no ranges or no version",
+        "ranges.csv": "cannot read pieces of {}/ranges.csv, since its server offers no ranges or no version",
     }
     for link, problem in expected.items():
         notes: list[str] = []

@@ -22,7 +22,7 @@ class ExportFile:
     Attributes
     ----------
     place : Path or Address
-        Where it is.
+        Its path or address.
     name : str
         Its name in messages.
     source : int
@@ -91,7 +91,7 @@ def why_not_shared(files: Iterable[ExportFile]) -> str | None:
             if file.place.contains_secret:
                 return f"do not get the link {file.name}, which contains a secret"
             if file.content is not None and not file.content.in_ranges:
-                return f"cannot read pieces of one version of {file.name}, which its server does not offer"
+                return f"cannot read pieces of {file.name}, since its server offers no ranges or no version"
     return None
 
 
