@@ -363,3 +363,74 @@ def test_ultralytics_converter(sets: TrainingSets, training_python: str) -> None
         # It reverses some parts, so that their areas count as negative in a polygon that is not valid.
         for outline in (joined(parts), theirs):
             assert shapely.make_valid(shapely.Polygon(outline)).area == 12 * len(parts)
+
+
+LABEL_STUDIO_ANNOTATIONS = """
+import json, sys
+from pathlib import Path
+from label_studio_sdk.label_interface import LabelInterface
+interface = LabelInterface(Path(sys.argv[1]).read_text("utf-8"))
+tasks = json.loads(Path(sys.argv[2]).read_text("utf-8"))
+errors = []
+for task in tasks:
+    (prediction,) = task["predictions"]
+    regions = prediction["result"]
+    if task["id"] == 1:
+        regions[0]["value"]["points"] = [[10, 10], [50, 10], [50, 50], [10, 50]]
+        del regions[1]
+    annotation = {"result": regions, "completed_by": 1, "updated_at": "2026-04-05T06:07:08.9Z"}
+    if not interface.validate_annotation(annotation):
+        errors.append(task["id"])
+    task["annotations"] = [annotation]
+Path(sys.argv[3]).write_text(json.dumps(tasks), "utf-8")
+print(json.dumps(errors))
+"""
+
+DATUMARO_EDIT = """
+import json, sys
+import datumaro
+loaded = datumaro.Dataset.import_from(sys.argv[1], "coco")
+items = sorted(loaded, key=lambda item: item.id)
+for item in items[:1]:
+    for one in item.annotations[:1]:
+        item.annotations[0] = one.wrap(points=[48, 60, 240, 60, 240, 300, 48, 300])
+    loaded.put(item)
+loaded.export(sys.argv[2], "coco_instances", save_media=False)
+print(json.dumps(len(items)))
+"""
+
+
+@pytest.mark.parametrize("program", ["label-studio-sdk", "datumaro"])
+def test_corrections_come_back(
+    program: str, sets: TrainingSets, training_python: str, tmp_path: Path
+) -> None:
+    """What a program writes after an edit is what exports show then."""
+    out = Path(shutil.copytree(sets.folder / "out", tmp_path / "out"))
+    before = pf.scan(out, "reductions").collect()
+    if program == "datumaro":
+        (tmp_path / "coco" / "annotations").mkdir(parents=True)
+        (tmp_path / "coco" / "images").mkdir()
+        (tmp_path / "coco" / "images" / "train").symlink_to(sets.folder / "yolo" / "images")
+        shutil.copy(sets.folder / "coco" / "coco.json", tmp_path / "coco/annotations/instances_train.json")
+        json_from(training_python, DATUMARO_EDIT, tmp_path / "coco", tmp_path / "edited")
+        (edited,) = (tmp_path / "edited").rglob("*.json")
+    else:
+        (configuration,) = blocks(DOCS / "recipes" / "training-sets.md", "xml")
+        (tmp_path / "configuration.xml").write_text(configuration, encoding="utf-8")
+        tasks = json.loads((sets.folder / "tasks.json").read_text("utf-8"))
+        numbered = [task | {"id": number} for number, task in enumerate(tasks, 1)]
+        (tmp_path / "tasks.json").write_text(json.dumps(numbered), encoding="utf-8")
+        edited = tmp_path / "edited.json"
+        files = (tmp_path / "configuration.xml", tmp_path / "tasks.json", edited)
+        assert json_from(training_python, LABEL_STUDIO_ANNOTATIONS, *files) == []
+    imported = pf.import_corrections(out, edited, workflows=DATA / "workflows.csv", say=lambda _: None)
+    removed = program != "datumaro"
+    assert (imported.corrected, imported.removed) == (1, int(removed))
+    assert imported.unchanged == before.height - 1 - removed
+    pf.export(out, "geojson", tmp_path / "after.geojson")
+    features = json.loads((tmp_path / "after.geojson").read_text("utf-8"))["features"]
+    shapes = [shapely.geometry.shape(feature["geometry"]) for feature in features]
+    areas = {round(shape.area, 6) for shape in shapes}
+    corrected = shapely.box(48, 60, 240, 300)
+    assert any(shape.normalize().equals_exact(corrected.normalize(), 1e-6) for shape in shapes)
+    assert len(areas - {round(area, 6) for area in before["area"]}) == 1

@@ -65,7 +65,7 @@ def test_commands_of_the_reference_work_on_the_example(
     monkeypatch.chdir(tmp_path)
     text = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
     commands = re.findall(r"^\| `polyframe (.*?)` \|", text, re.MULTILINE)
-    assert len(commands) == 19
+    assert len(commands) == 20
     shutil.copy(ROOT / "data" / "workflows.csv", "WORKFLOWS.csv")
     shutil.copy(ROOT / "data" / "expert.geojson", "GOLD.geojson")
     shutil.copy(ROOT / "tests" / "panoptes" / "extractions.csv", "EXTRACTIONS.csv")
