@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from polyframe import plot as plot
     from polyframe.api import (
         DrawingTask,
+        Explored,
         Exported,
         Extraction,
         Finding,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         config,
         contours,
         explode_levels,
+        explore,
         export,
         extract,
         import_corrections,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         validate,
         volunteers,
     )
+    from polyframe.plot.notebook import ShownSubject, show
 
 # Import the folder first: later, it would replace the function `polyframe.export`.
 importlib.import_module("polyframe.export")
@@ -62,6 +65,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DrawingTask",
+    "Explored",
     "Exported",
     "Extraction",
     "Finding",
@@ -73,6 +77,7 @@ __all__ = [
     "Published",
     "Reduction",
     "Reported",
+    "ShownSubject",
     "Status",
     "Summary",
     "UsageError",
@@ -81,6 +86,7 @@ __all__ = [
     "config",
     "contours",
     "explode_levels",
+    "explore",
     "export",
     "extract",
     "import_corrections",
@@ -90,6 +96,7 @@ __all__ = [
     "run",
     "scan",
     "score",
+    "show",
     "status",
     "subjects",
     "synth",
@@ -101,6 +108,8 @@ __all__ = [
 ]
 
 _MODULES: Final = ("geometry", "plot")
+#: Names that need the extra of `plot`, which the API does not import.
+_OF_PLOT: Final = ("ShownSubject", "show")
 
 
 class _MissingExtraError(PolyframeError, AttributeError):
@@ -109,8 +118,10 @@ class _MissingExtraError(PolyframeError, AttributeError):
 
 def __getattr__(name: str) -> Any:
     # Import late: `polyframe --help` and `import polyframe` need neither Polars nor GEOS.
-    if name in _MODULES:
+    if name in (*_MODULES, *_OF_PLOT):
         try:
+            if name in _OF_PLOT:
+                return getattr(importlib.import_module("polyframe.plot.notebook"), name)
             return importlib.import_module(f"polyframe.{name}")
         except PolyframeError as error:
             raise _MissingExtraError(str(error)) from None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from polyframe.export.geo_frames import to_geopandas
     from polyframe.export.load.load import load
     from polyframe.export.load.loaded import Loaded
+    from polyframe.export.report.explore import Explored, explore
     from polyframe.export.report.write_report import Reported, report
     from polyframe.panoptes.config.write_config import config
     from polyframe.pipeline.score import score
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DrawingTask",
+    "Explored",
     "Exported",
     "Extraction",
     "Finding",
@@ -52,6 +54,7 @@ __all__ = [
     "config",
     "contours",
     "explode_levels",
+    "explore",
     "export",
     "extract",
     "import_corrections",
@@ -75,6 +78,7 @@ __all__ = [
 #: The module of each public name, imported when the name is used: no command waits for those of others.
 _MODULES: Final = {
     "DrawingTask": "polyframe.core.drawing_tasks",
+    "Explored": "polyframe.export.report.explore",
     "Exported": "polyframe.export.exported_file",
     "Extraction": "polyframe.consensus.extract",
     "Finding": "polyframe.store.validation",
@@ -91,6 +95,7 @@ _MODULES: Final = {
     "config": "polyframe.panoptes.config.write_config",
     "contours": "polyframe.pipeline.stage_functions",
     "explode_levels": "polyframe.consensus.explode_levels",
+    "explore": "polyframe.export.report.explore",
     "export": "polyframe.export.export_output",
     "extract": "polyframe.pipeline.stage_functions",
     "import_corrections": "polyframe.export.corrections.import_corrections",

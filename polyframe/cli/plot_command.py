@@ -1,6 +1,7 @@
 """Define the command `polyframe plot`."""
 
 import functools
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from polyframe.cli.help import TopicOption, command
 from polyframe.cli.options import corrections_option, storage_option, title_option, words_option
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS, PLACE, SUBJECT_ID
 from polyframe.core.addresses import Address, Place
+from polyframe.core.choices import Scale
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import file_ending
 
@@ -53,6 +55,11 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
     "--level",
     type=LEVEL,
     help="draw this contour level, a number of marks or a share such as 50% (alone, without --show)",
+)
+@_content_option(
+    "--scale",
+    type=click.Choice(typing.get_args(Scale)),
+    help="heat map of agreement: shares of the marks of a cluster, or their number  [default: share]",
 )
 @_content_option("--frame", multiple=True, type=int, help="only this frame, from 0; repeatable")
 @_content_option("--tool", multiple=True, type=int, help="only the tool with this index; repeatable")
@@ -147,6 +154,7 @@ def _subject_figure(
     frame: tuple[int, ...],
     tool: tuple[int, ...],
     task: tuple[str, ...],
+    scale: Any,
     corrections: Any,
     **image_options: Any,
 ) -> "Figure":
@@ -170,6 +178,7 @@ def _subject_figure(
         groups,
         show=show,
         level=level,
+        scale=scale or "share",
         images=_images(groups, subject, **image_options),
         title=title,
         width=width,

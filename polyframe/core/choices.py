@@ -33,6 +33,8 @@ TableName = Literal[
 ]
 #: Whether corrected polygons replace the averages of their clusters.
 CorrectionsUse = Literal["use", "ignore"]
+#: Whether the heat map of agreement shows shares of the marks or counts them.
+Scale = Literal["share", "count"]
 #: What becomes of clusters without a polygon in a file of corrections.
 MissingPolygons = Literal["listed", "keep", "remove"]
 #: What can be scored against the outlines of an expert.

@@ -1,6 +1,7 @@
 """Draw the contours of clusters: all levels as a heat map, or one level."""
 
 import itertools
+import typing
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -12,11 +13,12 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import Normalize
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from polyframe.core.arrays import Floats
+from polyframe.core.choices import Scale
 from polyframe.core.colours import HEAT
-from polyframe.core.errors import PolyframeError
+from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.levels import AnyLevel, Level, MissingLevels, parse_level
 from polyframe.core.plurals import counted
 from polyframe.plot.draw_marks import mark_lines, outline
@@ -36,7 +38,12 @@ AGREEMENT_TITLE: Final = "Agreement: share of the marks"
 
 
 def agreement(
-    group: MarkGroup, ax: Axes, *, image: ImageArray | None = None, title: str | None = None
+    group: MarkGroup,
+    ax: Axes,
+    *,
+    image: ImageArray | None = None,
+    title: str | None = None,
+    scale: Scale = "share",
 ) -> Axes:
     """Draw the contours of every cluster as a heat map, with a colour bar.
 
@@ -44,28 +51,35 @@ def agreement(
     ----------
     group, ax, image, title
         As for `polyframe.plot.marks`.
+    scale : {"share", "count"}
+        Whether a colour is a share of the marks of a cluster, or a number of marks.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes. The region where k of the n marks of a cluster overlap has the colour of k / n; if
-        `max_levels` omits level k, that of the highest level below it. The colour bar `agreement`, from 0 to
-        100 %, is an inset to its right.
+        The same axes. The region where k of the n marks of a cluster overlap has the colour of k / n, or of k
+        if they are counted; if `max_levels` omits level k, that of the highest level below it. The colour bar
+        is an inset to its right: `agreement`, from 0 to 100 %, or `# agreement`, from 0 to the number of
+        marks of the largest cluster.
 
     Raises
     ------
+    UsageError
+        If the scale is not valid.
     PolyframeError
         If the output directory has no table of contours.
     """
+    check_scale(scale)
     set_up_axes(ax, group, image)
-    scale = Normalize(0, 1)
+    most = max((cluster.n_marks for cluster in group.clusters), default=1) if scale == "count" else 1
+    norm = Normalize(0, most)
     for cluster in group.clusters:
         levels = _levels(cluster)
-        shares = [number / cluster.n_marks for number in levels]
+        values = [number if scale == "count" else number / cluster.n_marks for number in levels]
         bands = PatchCollection(
             [PathPatch(_path(band)) for band in _bands(list(levels.values()))],
             cmap=HEAT,
-            norm=scale,
+            norm=norm,
             alpha=0.95 if image is None else 0.72,
             # Close the seams between the bands.
             edgecolors="face",
@@ -73,19 +87,34 @@ def agreement(
             gid="agreement",
             zorder=2,
         )
-        bands.set_array(shares)
+        bands.set_array(values)
         ax.add_collection(bands, autolim=False)
     if not group.clusters:
         write_note(ax, "no clusters, so no contours")
     # An inset keeps the height of the image in any layout.
     beside = ax.inset_axes((1.03, 0.0, 0.04, 1.0))
-    bar = ax.figure.colorbar(ScalarMappable(scale, colormaps[HEAT]), cax=beside)
-    bar.set_label("agreement", fontsize=SMALL_POINTS)
+    bar = ax.figure.colorbar(ScalarMappable(norm, colormaps[HEAT]), cax=beside)
+    bar.set_label("# agreement" if scale == "count" else "agreement", fontsize=SMALL_POINTS)
     bar.outline.set_linewidth(0.4)
-    beside.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    if scale == "count":
+        beside.yaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        beside.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     beside.tick_params(labelsize=SMALL_POINTS, length=2.5, width=0.6)
-    set_title_lines(ax, [AGREEMENT_TITLE, heading(group), counts(group)] if title is None else [title])
+    set_title_lines(ax, [agreement_title(scale), heading(group), counts(group)] if title is None else [title])
     return ax
+
+
+def agreement_title(scale: Scale) -> str:
+    """Return the title of the heat map."""
+    return AGREEMENT_TITLE if scale == "share" else "Agreement: number of marks"
+
+
+def check_scale(scale: Any) -> None:
+    """Raise a UsageError for an unknown scale of the heat map."""
+    choices = typing.get_args(Scale)
+    if scale not in choices:
+        raise UsageError(f"scale: {short_repr(scale)} is not one of {', '.join(choices)}")
 
 
 def level(

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 
 from polyframe.core.atomic_files import write_bytes
 from polyframe.core.callbacks import Say
-from polyframe.core.choices import AverageType
+from polyframe.core.choices import AverageType, Scale
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame
 from polyframe.core.levels import AnyLevel, parse_level
@@ -27,7 +28,13 @@ from polyframe.core.local_paths import (
 from polyframe.core.notes import show as show_note
 from polyframe.core.plurals import counted
 from polyframe.plot.draw_consensus import consensus, consensus_by_size, consensus_counts
-from polyframe.plot.draw_contours import AGREEMENT_TITLE, agreement, level_title, missing_level_notes
+from polyframe.plot.draw_contours import (
+    agreement,
+    agreement_title,
+    check_scale,
+    level_title,
+    missing_level_notes,
+)
 from polyframe.plot.draw_contours import level as draw_level
 from polyframe.plot.draw_marks import averages, averages_title, marks
 from polyframe.plot.draw_toy_clusters import toy
@@ -62,6 +69,7 @@ def subject_figure(
     level: AnyLevel | None = None,
     images: Mapping[int, ImageArray] | None = None,
     title: str | None = None,
+    scale: Scale = "share",
     width: int = WIDTH,
     say: Say | None = None,
 ) -> Figure:
@@ -81,6 +89,8 @@ def subject_figure(
         The image of each frame; frames without one are white.
     title : str, optional
         A line above everything.
+    scale : {"share", "count"}
+        Whether the heat map shows shares of the marks of a cluster, or counts them.
     width : int
         Width of the picture in pixels, at 120 pixels per inch; the height follows.
     say : callable, optional
@@ -102,6 +112,7 @@ def subject_figure(
         check_group(group)
     kinds = [*dict.fromkeys(map(str, as_list(show))), *(["level"] if level is not None else [])]
     chosen_level = None if level is None else parse_level(level)
+    check_scale(scale)
     images = {} if images is None else images
     if not isinstance(images, Mapping):
         raise UsageError(f"images: expected a mapping of frames to images, got {type_name(images)}")
@@ -125,16 +136,15 @@ def subject_figure(
         titles = {
             "marks": "Volunteers' outlines",
             "averages": averages_title(group),
-            "agreement": AGREEMENT_TITLE,
+            "agreement": agreement_title(scale),
             "level": level_title(chosen_level) if chosen_level else "",
         }
         of_panel = titles[kind] if row_per_group else None
         if kind == "level" and level is not None:
             draw_level(group, ax, level=level, image=image, title=of_panel)
         else:
-            {"marks": marks, "averages": averages, "agreement": agreement}[kind](
-                group, ax, image=image, title=of_panel
-            )
+            draw = {"marks": marks, "averages": averages}.get(kind, partial(agreement, scale=scale))
+            draw(group, ax, image=image, title=of_panel)
     rows = [axes[i : i + columns] for i in range(0, len(axes), columns)]
     headers = [""] * len(rows)
     if row_per_group:
@@ -312,10 +322,19 @@ def save_figure(figure: Figure, path: AnyPath) -> None:
     ending = file_ending(target, PICTURE_ENDINGS, "picture")
     if not isinstance(figure, Figure):
         raise UsageError(f"figure: expected a figure of Matplotlib, got {type_name(figure)}")
+    write_bytes(target, _content(figure, ending))
+
+
+def svg_of_figure(figure: Figure) -> str:
+    """Return a figure as SVG, as `save_figure` writes it."""
+    return _content(figure, ".svg").decode()
+
+
+def _content(figure: Figure, ending: str) -> bytes:
     content = BytesIO()
     # Reproducible: no dates and no random identifiers.
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     dpi = max(figure.dpi, _IMAGE_DPI) if ending in dates else figure.dpi
     with matplotlib.rc_context({"svg.hashsalt": "polyframe", **_FONTS}):
         figure.savefig(content, format=ending[1:], dpi=dpi, metadata=dates.get(ending))
-    write_bytes(target, content.getvalue())
+    return content.getvalue()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from polyframe.core.choices import CorrectionsUse
+from polyframe.core.choices import CorrectionsUse, Scale
 from polyframe.core.levels import AnyLevel
 from polyframe.core.local_copies import AnyFile
 from polyframe.core.local_paths import AnyPlace
@@ -53,12 +53,12 @@ def show(
     workflows: AnyFile | None = None,
     classifications: AnyFile | None = None,
     corrections: CorrectionsUse | None = None,
-    agreement: str = "share",
+    scale: Scale = "share",
     title: str | None = None,
     width: int = WIDTH,
     storage_options: Mapping[str, str] | None = None,
 ) -> ShownSubject:
-    """Show a subject inline in a notebook: outlines of volunteers, averages and agreement, like `polyframe plot`.
+    """Show a subject inline in a notebook: volunteers' outlines, averages and agreement, as `plot` does.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def show(
         The exports with the project's words for tasks and tools.
     corrections : {"use", "ignore"}, optional
         Whether imported corrections replace the averages of their clusters. Default: use.
-    agreement : {"share", "count"}
-        Whether the colour bar of the agreement shows the share of the marks of a cluster, or counts them.
+    scale : {"share", "count"}
+        Whether the heat map of agreement shows shares of the marks of a cluster, or counts them.
     title : str, optional
         Above the picture.
     width : int
@@ -120,6 +120,6 @@ def show(
     kinds: Any = show if show is not None else KINDS if has_contours else KINDS[:2]
     with own_style():
         figure = subject_figure(
-            groups, show=kinds, level=level, images=images, title=title, width=width, agreement=agreement
+            groups, show=kinds, level=level, images=images, title=title, width=width, scale=scale
         )
         return ShownSubject(groups, svg_of_figure(figure))
