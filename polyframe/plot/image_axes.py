@@ -204,7 +204,7 @@ def cluster_legend(
 def consensus_note(cluster: MarkCluster) -> str:
     """Return the consensus of a cluster, for a legend."""
     if cluster.consensus is None:
-        return "dropped by min_threshold"
+        return "dropped (min_threshold, or a correction)"
     return f"consensus {cluster.consensus:.2f}"
 
 

@@ -135,7 +135,7 @@ def test_a_dropped_cluster_is_in_the_legend(ax: Axes) -> None:
     group = dataclasses.replace(group, clusters=[dropped])
     for draw in (pf.plot.marks, pf.plot.averages):
         draw(group, ax)
-        assert legend(ax)[0] == "cluster 0: 3 marks, dropped by min_threshold"
+        assert legend(ax)[0] == "cluster 0: 3 marks, dropped (min_threshold, or a correction)"
     pf.plot.agreement(group, ax)
 
 
