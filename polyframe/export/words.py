@@ -88,7 +88,7 @@ class Words:
             Its `details_votes`.
         """
         return {
-            "tools": {name: self.tools[name] for name in sorted({*tools} & {*self.tools})},
+            "tools": dict(sorted(self.tools.items())),
             "tasks": dict(sorted(self.tasks.items())),
             "votes": [self.votes(tool, text) for tool, text in zip(tools, votes, strict=True)],
         }
