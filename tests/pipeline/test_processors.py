@@ -26,7 +26,7 @@ EXTENSIONS = ("AVX2", "AVX", "FMA", "FMA4", "AVX512F", "AVX512VL", "AVX512BW", "
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["shapely"])
+@pytest.mark.parametrize("engine", ["shapely", "compiled"])
 def test_a_processor_with_few_instructions(engine: str, tmp_path: Path) -> None:
     """NumPy, the C library, OpenBLAS and numba use no instruction that another processor may lack.
 

@@ -131,7 +131,7 @@ def test_ctrl_c_and_a_cluster_that_vanishes(cluster: RayCluster, tmp_path: Path)
     """The user has the token of the cluster."""
     cluster.set_faults(pause={"00003": 300, "00004": 300})
     process = run_in_cluster(cluster, tmp_path, cluster.home)
-    wait_for(lambda: is_finished(tmp_path, "00002"), 120)
+    wait_for(lambda: is_finished(tmp_path, "00002"), 300)
     wait_for(cluster.running_tasks)
     process.send_signal(signal.SIGINT)
     code, errors = outcome(process)
@@ -141,7 +141,7 @@ def test_ctrl_c_and_a_cluster_that_vanishes(cluster: RayCluster, tmp_path: Path)
 
     cluster.set_faults(pause={"00007": 300, "00008": 300})
     process = run_in_cluster(cluster, tmp_path, cluster.home)
-    wait_for(lambda: is_finished(tmp_path, "00006"), 120)
+    wait_for(lambda: is_finished(tmp_path, "00006"), 300)
     cluster.kill()
     code, errors = outcome(process)
     assert code == 1
