@@ -45,6 +45,7 @@ def demo(folder: Path, quiet: bool) -> None:
         summary = api.run(export, output, config, say=say(quiet), progress=progress)
         progress.begin("writing the report")
         subjects, images, page = folder / "subjects.csv", folder / "images", folder / "report.html"
+        workflows = folder / "workflows.csv"
         has_pillow = _has_pillow()
         api.report(
             output,
@@ -52,18 +53,19 @@ def demo(folder: Path, quiet: bool) -> None:
             subjects=subjects,
             images=images if has_pillow else None,
             classifications=export,
+            workflows=workflows,
             say=say(quiet),
         )
     if quiet:
         return
     counts = summary.accounting
-    found = f"{counted(counts.clusters, 'cluster')} and {counted(counts.marks_outliers, 'outlier')}"
+    shown_counts = f"{counted(counts.clusters, 'cluster')} and {counted(counts.marks_outliers, 'outlier')}"
     pictures = ["--images", str(images)] if has_pillow else []
     made_tables = ["run", str(export), "-c", str(config), "-o", str(output)]
     made_report = ["report", str(output), "--subjects", str(subjects), *pictures]
-    made_report += ["--classifications", str(export), "-o", str(page)]
+    made_report += ["--classifications", str(export), "--workflows", str(workflows), "-o", str(page)]
     steps = [
-        Step(f"Its tables, with {found}, were made with", tuple(made_tables)),
+        Step(f"Its tables, with {shown_counts}, were made with", tuple(made_tables)),
         Step("Its report was made with", tuple(made_report)),
         # The first one is the report.
         *steps_after_run(output, summary.stages)[1:],

@@ -10,6 +10,7 @@ from polyframe.cli.completion import clusters, files, folders
 from polyframe.cli.help import SettingOption, TopicOption
 from polyframe.cli.invocation import LOG_FORMATS, PROGRESS_FORMS
 from polyframe.cli.parameter_types import (
+    LOCAL_PATH,
     PATH_OR_ADDRESS,
     PLACE,
     STORAGE_OPTIONS,
@@ -184,6 +185,41 @@ words_option = click.option(
     help="workflow export (CSV), whose words for tasks, tools and answers are shown in place of their keys",
 )
 title_option = click.option("--title", help="title to show  [default: what is shown]")
+_IMAGE_OPTIONS: Final = (
+    click.option(
+        "--images",
+        cls=TopicOption,
+        topic="Background image",
+        type=LOCAL_PATH,
+        shell_complete=folders,
+        help="folder of the image files that the metadata in --subjects name, or a pattern of their paths "
+        "with {subject_id}, {frame} and {filename}",
+    ),
+    click.option(
+        "--fetch",
+        cls=TopicOption,
+        topic="Background image",
+        is_flag=True,
+        help="download the images from their addresses in --subjects",
+    ),
+    click.option(
+        "--cache",
+        cls=TopicOption,
+        topic="Background image",
+        type=LOCAL_PATH,
+        shell_complete=folders,
+        help="folder that keeps downloaded images  [default: that of this system for caches]",
+    ),
+)
+
+
+def image_options(command: Function) -> Function:
+    """Add the options for the images of subjects."""
+    for option in reversed(_IMAGE_OPTIONS):
+        command = option(command)
+    return command
+
+
 force_option = click.option(
     "--force", is_flag=True, help="rebuild everything, even parts that are up to date"
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from polyframe.cli.completion import folders
 from polyframe.cli.console import print_object, print_result, say
 from polyframe.cli.help import command
 from polyframe.cli.log_lines import print_line
@@ -16,15 +15,18 @@ from polyframe.cli.options import (
     Function,
     corrections_option,
     drop_unset,
+    image_options,
     json_option,
     log_format_option,
     output_argument,
+    progress_option,
     quiet_option,
     storage_option,
     title_option,
     words_option,
 )
 from polyframe.cli.parameter_types import DURATION, LEVEL, LOCAL_PATH, PATH_OR_ADDRESS
+from polyframe.cli.progress import ProgressBar
 from polyframe.core.addresses import Place
 from polyframe.core.errors import UsageError
 from polyframe.core.levels import Level
@@ -179,17 +181,13 @@ def export(output: Place, to: Any, path: Path, quiet: bool, **options: Any) -> N
 @command(
     "polyframe report out -o report.html",
     "polyframe report out --subjects data/subjects.csv --images data/images -o report.html",
+    "polyframe report out --images 'data/images/{subject_id}-{frame}.png' -o report.html",
     short_help="Write an HTML report: statistics, and clusters worst first.",
 )
 @output_argument
 @click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="HTML file to write")
 @click.option("--subjects", type=PATH_OR_ADDRESS, help="subject export (CSV)")
-@click.option(
-    "--images",
-    type=LOCAL_PATH,
-    shell_complete=folders,
-    help="folder of the image files that the metadata in --subjects name",
-)
+@image_options
 @click.option(
     "--classifications",
     type=PATH_OR_ADDRESS,
@@ -214,18 +212,20 @@ def export(output: Place, to: Any, path: Path, quiet: bool, **options: Any) -> N
 @corrections_option
 @storage_option
 @quiet_option
+@progress_option
 @log_format_option
 def report(output: Place, path: Path, quiet: bool, **options: Any) -> None:
     """Write an HTML report of OUT: statistics, subjects and clusters worst first, and volunteers.
 
     In the page, other values of eps and min_samples can be tried on all marks at once. The file works offline
     and contains no names of volunteers, unless --names is given. The background of the outlines is white
-    unless --images is given.
+    unless --images or --fetch is given.
 
     Images need the extra panoptes-polyframe[report].
     """
     from polyframe import api
 
-    report = api.report(output, path, say=say(quiet), **options)
+    with ProgressBar(quiet, "images") as progress:
+        report = api.report(output, path, say=say(quiet), progress=progress, **options)
     if not quiet:
         click.echo(report)

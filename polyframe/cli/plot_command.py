@@ -11,7 +11,13 @@ import click
 from polyframe.cli.completion import folders
 from polyframe.cli.console import say
 from polyframe.cli.help import TopicOption, command
-from polyframe.cli.options import corrections_option, storage_option, title_option, words_option
+from polyframe.cli.options import (
+    corrections_option,
+    image_options,
+    storage_option,
+    title_option,
+    words_option,
+)
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS, PLACE, SUBJECT_ID
 from polyframe.core.addresses import Address, Place
 from polyframe.core.choices import Scale
@@ -73,14 +79,8 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
 )
 @title_option
 @_image_option("--image", type=LOCAL_PATH, help="image file of the frame")
-@_image_option(
-    "--images",
-    type=LOCAL_PATH,
-    shell_complete=folders,
-    help="folder of the image files that the metadata in --subjects name",
-)
+@image_options
 @_image_option("--subjects", type=PATH_OR_ADDRESS, help="subject export (CSV)")
-@_image_option("--fetch", is_flag=True, help="download images from the URLs in --subjects")
 @click.option(
     "--width",
     type=click.IntRange(200, 10_000),
@@ -132,12 +132,10 @@ def _check(output: Place | None, subject: int | None, toy: bool, chosen: Mapping
     set_names = [name for name, value in chosen.items() if value not in (None, (), False)]
     if subject is None and set_names:
         raise UsageError(f"--{set_names[0]} needs --subject ID")
-    if sum(map(bool, (chosen["image"], chosen["images"], chosen["fetch"]))) > 1:
+    images = [name for name in ("images", "fetch") if chosen[name]]
+    if chosen["image"] and images:
         raise UsageError("choose one of --image, --images and --fetch")
-    if (chosen["images"] or chosen["fetch"]) and not chosen["subjects"]:
-        flag = "--images" if chosen["images"] else "--fetch"
-        raise UsageError(f"{flag} needs --subjects SUBJECTS.csv, which lists the images of each subject")
-    if chosen["subjects"] and not (chosen["images"] or chosen["fetch"]):
+    if chosen["subjects"] and not images:
         raise UsageError("--subjects needs --images DIR, or --fetch to download the images from Zooniverse")
 
 
@@ -156,7 +154,7 @@ def _subject_figure(
     task: tuple[str, ...],
     scale: Any,
     corrections: Any,
-    **image_options: Any,
+    **images: Any,
 ) -> "Figure":
     from polyframe import plot as pictures
 
@@ -179,48 +177,23 @@ def _subject_figure(
         show=show,
         level=level,
         scale=scale or "share",
-        images=_images(groups, subject, **image_options),
+        images=_images(groups, subject, **images),
         title=title,
         width=width,
         say=say(quiet=False),
     )
 
 
-def _images(
-    groups: "list[MarkGroup]",
-    subject: int,
-    *,
-    image: Path | None,
-    images: Path | None,
-    subjects: Path | Address | None,
-    fetch: bool,
-) -> dict[int, Any]:
-    """Return the images of the frames that are drawn; print a note for each missing one."""
+def _images(groups: "list[MarkGroup]", subject: int, *, image: Path | None, **options: Any) -> dict[int, Any]:
+    """Return the images of the frames that are drawn."""
     from polyframe import plot as pictures
 
+    if image is None:
+        return pictures.read_images(groups, say=say(quiet=False), **options)
     frames = sorted({group.frame for group in groups})
-    if image:
-        if len(frames) > 1:
-            numbers = ", ".join(map(str, frames))
-            raise UsageError(
-                f"--image is for one frame; subject {subject} has marks in frames {numbers}: add --frame N"
-            )
-        return {frames[0]: pictures.read_image(image)}
-    if not subjects:
-        return {}
-    record = pictures.read_subject(subjects, subject)
-    sources: dict[int, Any] = (
-        record.locations if fetch else pictures.ImageFolder(_required(images)).of(record)
-    )
-    load: Any = pictures.fetch_image if fetch else pictures.read_image
-    for frame in frames:
-        if frame not in sources:
-            place = subjects if fetch else images
-            click.echo(f"polyframe: {place}: no image of frame {frame}; its background is white", err=True)
-    return {frame: load(sources[frame]) for frame in frames if frame in sources}
-
-
-def _required(path: Path | None) -> Path:
-    if path is None:
-        raise UsageError("a path is missing; see `polyframe plot --help`")
-    return path
+    if len(frames) > 1:
+        numbers = ", ".join(map(str, frames))
+        raise UsageError(
+            f"--image is for one frame; subject {subject} has marks in frames {numbers}: add --frame N"
+        )
+    return {frames[0]: pictures.read_image(image)}

@@ -6,15 +6,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Any, Final, Protocol
 
 from polyframe.core.addresses import Address
 from polyframe.core.atomic_files import cannot_write
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.content_encoding import check_size
 from polyframe.core.errors import PolyframeError
 from polyframe.core.notes import Information
@@ -27,6 +27,8 @@ _RANGE: Final = 16 << 20
 #: How often a request may fail, and the seconds before the first repetition; then twice as many.
 _TRIES: Final = 6
 _PAUSE: Final = 0.5
+#: The longest pause for which a server can ask.
+_LONGEST_PAUSE: Final = 60.0
 #: Seconds between notes on a long download.
 _NOTE_SECONDS: Final = 10.0
 #: Seconds that threads get to end after an error or Ctrl-C; longer waits for the network are abandoned.
@@ -142,6 +144,70 @@ def _first(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
             return
 
 
+def download_each(
+    files: Sequence[tuple[Address, Path]],
+    accept: Callable[[Path], None],
+    *,
+    largest: int,
+    seconds: float,
+    hosts: Collection[str],
+    progress: Progress = no_progress,
+) -> dict[Path, str]:
+    """Download files of which each is useful without the others.
+
+    Parameters
+    ----------
+    files : sequence of (Address, Path)
+        As for `download`.
+    accept : callable
+        Called in a thread for each file as soon as it is complete. If it raises a PolyframeError, the file is
+        among the problems.
+    largest : int
+        Bytes that a file may have.
+    seconds : float
+        Time limit of a file, from its first request on.
+    hosts : collection of str
+        Servers may redirect only to these.
+    progress : callable
+        Receives the numbers of files that are done, with or without success, and of all.
+
+    Returns
+    -------
+    dict of Path to str
+        Why a file could not be downloaded, for those that could not be.
+    """
+    problems: dict[Path, str] = {}
+    done = 0
+
+    def job(address: Address, path: Path, stop: threading.Event) -> Sequence[_Job]:
+        try:
+            task = _Download(address, path, largest, hosts)
+            limit = _Deadline(stop, seconds)
+            jobs = task.begin(limit)
+            while jobs:
+                jobs = [more for one in jobs for more in one(limit)]
+            task.finish()
+            accept(path)
+        except PolyframeError as error:
+            problems[path] = str(error)
+        except OSError as error:
+            problems[path] = str(cannot_write(path, error))
+        except _StoppedError:
+            if stop.is_set():
+                raise
+            problems[path] = f"{address}: takes longer than {seconds:.0f} seconds; try again"
+        return []
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        progress(done, len(files))
+
+    progress(0, len(files))
+    _run([functools.partial(job, *file) for file in files], lambda: None, count)
+    return problems
+
+
 def _note(tasks: Sequence["_Download"]) -> Information:
     """Say how much has been downloaded."""
     received, sizes = sum(task.received for task in tasks), [task.content.size for task in tasks]
@@ -150,16 +216,45 @@ def _note(tasks: Sequence["_Download"]) -> Information:
     return Information(f"downloaded {received / 1e6:,.1f}{of_all} MB")
 
 
+class _Stop(Protocol):
+    """Says whether work should stop."""
+
+    def is_set(self) -> bool:
+        """Return whether it should."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for so many seconds, or until it should; return whether it should."""
+
+
+class _Deadline:
+    """Says that work should stop if all work should, or if it takes longer than some seconds."""
+
+    def __init__(self, stop: threading.Event, seconds: float) -> None:
+        self._stop, self._end = stop, time.monotonic() + seconds
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or time.monotonic() >= self._end
+
+    def wait(self, timeout: float) -> bool:
+        self._stop.wait(min(timeout, max(self._end - time.monotonic(), 0)))
+        return self.is_set()
+
+
 #: A piece of work; it returns further ones.
-_Job = Callable[[threading.Event], "Sequence[_Job]"]
+_Job = Callable[[Any], "Sequence[_Job]"]
 
 
 class _StoppedError(Exception):
     """Another part of the downloads has failed."""
 
 
-def _run(jobs: Sequence[_Job], say_more: Callable[[], None]) -> None:
-    """Run jobs, and those that they return, in threads; the first error ends all of them."""
+def _run(
+    jobs: Sequence[_Job], say_more: Callable[[], None], finished: Callable[[], None] = lambda: None
+) -> None:
+    """Run jobs, and those that they return, in threads; the first error ends all of them.
+
+    `say_more` is called every few seconds, and `finished` after each job.
+    """
     next_note = time.monotonic() + _NOTE_SECONDS
     waiting: SimpleQueue[_Job | None] = SimpleQueue()
     done: SimpleQueue[Future[Sequence[_Job]]] = SimpleQueue()
@@ -183,6 +278,7 @@ def _run(jobs: Sequence[_Job], say_more: Callable[[], None]) -> None:
             with contextlib.suppress(Empty):
                 future = done.get(timeout=max(next_note - time.monotonic(), 0))
                 left += submit(future.result()) - 1
+                finished()
             if left and time.monotonic() >= next_note:
                 say_more()
                 next_note = time.monotonic() + _NOTE_SECONDS
@@ -212,7 +308,7 @@ def _work(
 class _Tries:
     """Counts how often a request failed, and waits before it is repeated."""
 
-    def __init__(self, name: str, stop: threading.Event) -> None:
+    def __init__(self, name: str, stop: _Stop) -> None:
         self._name, self._stop, self._failed = name, stop, 0
 
     def failed(self, problem: InterruptedReadError) -> None:
@@ -222,7 +318,8 @@ class _Tries:
                 f"{self._name}: cannot be downloaded: failed {_TRIES} times ({problem}); check the network, "
                 "then run the command again"
             )
-        if self._stop.wait(_PAUSE * 2 ** (self._failed - 1)):
+        pause = max(_PAUSE * 2 ** (self._failed - 1), min(problem.pause, _LONGEST_PAUSE))
+        if self._stop.wait(pause):
             raise _StoppedError
 
 
@@ -239,14 +336,16 @@ class _Download:
         Bytes of it that have arrived.
     """
 
-    def __init__(self, address: Address, path: Path, largest: int | None) -> None:
+    def __init__(
+        self, address: Address, path: Path, largest: int | None, hosts: Collection[str] | None = None
+    ) -> None:
         self.path = path
         self.content = Content(None, None, in_ranges=False, encoding="")
         self.received = 0
         self._counting = threading.Lock()
         self._name = str(address)
         self._largest = largest
-        self._reader = reader_of(address)
+        self._reader = reader_of(address, hosts)
         self._unfinished = path.with_name(f"{path.name}.unfinished")
         self._shift = 0
 
@@ -254,7 +353,7 @@ class _Download:
         """Prepare to write pieces of a version into the file itself; for `shift` see `download_pieces`."""
         self.content, self._shift, self._unfinished = content, shift, self.path
 
-    def begin(self, stop: threading.Event) -> Sequence[_Job]:
+    def begin(self, stop: _Stop) -> Sequence[_Job]:
         """Download the first range, or all if there are no ranges; return the jobs for the others."""
         tries = _Tries(self._name, stop)
         while True:
@@ -286,12 +385,12 @@ class _Download:
         """Give the complete file its name."""
         self._unfinished.replace(self.path)
 
-    def fill(self, start: int, end: int, stop: threading.Event) -> Sequence[_Job]:
+    def fill(self, start: int, end: int, stop: _Stop) -> Sequence[_Job]:
         """Download a range; a job of `_run`."""
         self._fill(start, end, _Tries(self._name, stop), stop)
         return []
 
-    def _fill(self, position: int, end: int, tries: _Tries, stop: threading.Event) -> None:
+    def _fill(self, position: int, end: int, tries: _Tries, stop: _Stop) -> None:
         """Download a range, and continue from where it was interrupted."""
         while position < end:
             with contextlib.closing(self._reader.read(self.content, position, end)) as blocks:
@@ -315,7 +414,7 @@ class _Download:
             )
 
     def _write(
-        self, blocks: Iterable[bytes], position: int, end: int | None, stop: threading.Event
+        self, blocks: Iterable[bytes], position: int, end: int | None, stop: _Stop
     ) -> tuple[int, InterruptedReadError | None]:
         """Write what arrives up to `end`; return the position after it, and what went wrong."""
         file = os.open(self._unfinished, os.O_WRONLY | getattr(os, "O_BINARY", 0))

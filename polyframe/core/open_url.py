@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from polyframe import __version__
@@ -27,7 +27,11 @@ _OTHER_IMAGE: Final = "use --image FILE"
 
 
 def open_url(
-    url: str, seconds: float, headers: Mapping[str, str] | None = None, advice: str = _OTHER_IMAGE
+    url: str,
+    seconds: float,
+    headers: Mapping[str, str] | None = None,
+    advice: str = _OTHER_IMAGE,
+    hosts: Collection[str] | None = None,
 ) -> Any:
     """Open a URL and follow its redirects.
 
@@ -41,6 +45,8 @@ def open_url(
         Of the request. `Authorization` is not sent to the target of a redirect.
     advice : str
         What messages advise if a redirect is not allowed.
+    hosts : collection of str, optional
+        If given, redirects may lead only to these.
 
     Returns
     -------
@@ -50,13 +56,13 @@ def open_url(
     Raises
     ------
     PolyframeError
-        If the scheme is another, or a redirect leads to an address that is not public.
+        If the scheme is another, or a redirect leads to another host or an address that is not public.
     OSError, ValueError, OverflowError, http.client.HTTPException
         If it cannot be opened.
     """
     check_scheme(url)
     guard = AddressGuard(time.monotonic() + seconds, advice)
-    opener = urllib.request.build_opener(RedirectHandler(guard), _Http(guard), _Https(guard))
+    opener = urllib.request.build_opener(RedirectHandler(guard, hosts), _Http(guard), _Https(guard))
     request = urllib.request.Request(url, headers={"User-Agent": f"polyframe/{__version__}"})
     for name, value in (headers or {}).items():
         add = request.add_unredirected_header if name == "Authorization" else request.add_header
@@ -156,14 +162,17 @@ class AddressGuard:
 class RedirectHandler(urllib.request.HTTPRedirectHandler):
     """Follow redirects by the rules of the guard."""
 
-    def __init__(self, guard: AddressGuard) -> None:
-        self._guard = guard
+    def __init__(self, guard: AddressGuard, hosts: Collection[str] | None = None) -> None:
+        self._guard, self._hosts = guard, hosts
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         """Return the next request, with the remaining time as its timeout."""
         # The body of the redirect is not needed.
         fp.close()
         check_scheme(newurl, self._guard.advice)
+        host = urllib.parse.urlsplit(newurl).hostname or ""
+        if self._hosts is not None and host not in self._hosts:
+            raise PolyframeError(f"redirects to {shorten_url(host)}, a host that the export does not name")
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
         if request is not None:
             request.timeout = self._guard.seconds_left()

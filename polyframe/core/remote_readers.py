@@ -3,12 +3,13 @@
 import base64
 import contextlib
 import datetime
+import email.utils
 import http.client
 import socket
 import ssl
 import urllib.error
 import urllib.parse
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
 
@@ -35,7 +36,17 @@ _NEW_LINK: Final = "request a new one, for example from the project's Data Expor
 
 
 class InterruptedReadError(Exception):
-    """The network or the server failed; another try may succeed."""
+    """The network or the server failed; another try may succeed.
+
+    Attributes
+    ----------
+    pause : float
+        Seconds after which the server wants to be asked again; 0 if it does not say.
+    """
+
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
+        super().__init__(reason)
+        self.pause = pause
 
 
 @dataclass(frozen=True)
@@ -92,13 +103,14 @@ def _nothing() -> Generator[bytes, None, None]:
     yield from ()
 
 
-def reader_of(address: Address) -> Reader:
+def reader_of(address: Address, hosts: Collection[str] | None = None) -> Reader:
     """Return a reader of a file; nothing is sent yet.
 
-    Its methods raise `InterruptedReadError` if another try may succeed, otherwise a `PolyframeError`.
+    If `hosts` are given, a web server may redirect only to these. Its methods raise `InterruptedReadError` if
+    another try may succeed, otherwise a `PolyframeError`.
     """
     check_readable(address)
-    return _WebReader(address) if address.scheme in WEB_SCHEMES else _StoreReader(address)
+    return _WebReader(address, hosts) if address.scheme in WEB_SCHEMES else _StoreReader(address)
 
 
 def _changed(address: Address) -> PolyframeError:
@@ -156,8 +168,8 @@ class _StoreReader:
 class _WebReader:
     """Reads a file of a web server, with the standard library."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, address: Address, hosts: Collection[str] | None) -> None:
+        self._address, self._hosts = address, hosts
         try:
             parts = urllib.parse.urlsplit(address.url)
             parts.port  # noqa: B018 - raises a ValueError if it is not a number
@@ -227,6 +239,7 @@ class _WebReader:
                 _PATIENCE,
                 {**self._headers, **headers},
                 advice="if that is what you want, use its address",
+                hosts=self._hosts,
             )
         except PolyframeError as error:
             raise PolyframeError(f"{self._address}: {error}") from None
@@ -253,7 +266,7 @@ class _WebReader:
         # Not the server's own words, which may be anything.
         status = f"{error.code} {http.client.responses.get(error.code, '')}".strip()
         if error.code in _TEMPORARY:
-            return InterruptedReadError(status)
+            return InterruptedReadError(status, _pause_of(error.headers["Retry-After"]))
         if error.code in _MISSING:
             return PolyframeError(f"{self._address}: does not exist ({status}); check the address")
         if error.code in _REFUSED:
@@ -294,6 +307,19 @@ class _Body:
 
     def close(self) -> None:
         self._response.close()
+
+
+def _pause_of(retry_after: str | None) -> float:
+    """Return the seconds of the header `Retry-After`, which has a number or a date; 0 without one."""
+    seconds = _integer(retry_after)
+    if seconds is not None:
+        return float(seconds)
+    try:
+        date = email.utils.parsedate_to_datetime(retry_after or "")
+    except ValueError:
+        return 0.0
+    date = date if date.tzinfo else date.replace(tzinfo=datetime.UTC)
+    return max((date - datetime.datetime.now(datetime.UTC)).total_seconds(), 0.0)
 
 
 def _reason(error: BaseException) -> str:

@@ -104,7 +104,7 @@ def names_of_images(template: str | None, subjects: SubjectImages | None) -> Ima
         If the template has an unknown placeholder, or needs a subject export.
     """
     default = DEFAULT_NAME if subjects is None else f"{{{FILE_NAME}}}"
-    parts = _parse(default if template is None else template)
+    parts = parse_template(default if template is None else template, "image_name")
     if subjects is None and any(name == FILE_NAME for _, name in parts):
         raise UsageError(f"image_name: {{{FILE_NAME}}} needs --subjects, the subject export with the names")
     return ImageNames(parts, {} if subjects is None else subjects.names)
@@ -204,14 +204,32 @@ def key_frame(keys: Iterable[tuple[int, int]]) -> pl.DataFrame:
     return pl.DataFrame(sorted(keys), schema, orient="row", strict=False).drop_nulls()
 
 
-def _parse(template: str) -> list[tuple[str, str | None]]:
-    """Split a template into literal text and placeholders."""
+def parse_template(template: str, option: str) -> list[tuple[str, str | None]]:
+    """Split a template into literal text and placeholders.
+
+    Parameters
+    ----------
+    template : str
+        Such as `photos/{subject_id}-{frame}.jpg`.
+    option : str
+        Its option, for messages.
+
+    Returns
+    -------
+    list of (str, str or None)
+        Literal text, each followed by a placeholder if there is one.
+
+    Raises
+    ------
+    UsageError
+        If it has an unknown placeholder or a single brace.
+    """
     known = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
     try:
         parts = list(string.Formatter().parse(template))
     except ValueError as error:
         raise UsageError(
-            f"image_name: {short_repr(template)}: {error}; a brace that is not part of a placeholder is "
+            f"{option}: {short_repr(template)}: {error}; a brace that is not part of a placeholder is "
             "written twice"
         ) from None
     for _, name, form, conversion in parts:
@@ -219,5 +237,5 @@ def _parse(template: str) -> list[tuple[str, str | None]]:
             shown = (
                 f"{{{name}{'!' if conversion else ''}{conversion or ''}{':' if form else ''}{form or ''}}}"
             )
-            raise UsageError(f"image_name: unknown placeholder {shown}; known are {known}")
+            raise UsageError(f"{option}: unknown placeholder {shown}; known are {known}")
     return [(text, name) for text, name, _, _ in parts]

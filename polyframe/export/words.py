@@ -47,7 +47,7 @@ class Words:
         """Return the label of a tool, or its name if it has none."""
         return self.tools.get(name, name)
 
-    def votes(self, tool: str, details_votes: str | None) -> str | None:
+    def answers(self, tool: str, details_votes: str | None) -> str | None:
         """Say how the volunteers answered the questions about the marks of a cluster.
 
         Parameters
@@ -61,11 +61,11 @@ class Words:
         -------
         str or None
             Such as `Is it dividing? Yes 3, No 1; Remarks: "odd" 1`. What has no words is named by its number;
-            if nothing has any, the text is `details_votes`.
+            None if nothing has any.
         """
         questions = self.questions.get(tool, ())
-        if details_votes is None or not questions:
-            return details_votes
+        if details_votes is None or not any(question.text or question.answers for question in questions):
+            return None
         parts = []
         for number, counts in enumerate(json.loads(details_votes)):
             question = questions[number] if number < len(questions) else Question("", {})
@@ -77,21 +77,9 @@ class Words:
             parts.append(f"{text}{'' if text.endswith(('?', ':', '.', '!')) else ':'} {listed}")
         return "; ".join(parts)
 
-    def for_page(self, tools: list[str], votes: list[str | None]) -> dict[str, Any]:
-        """Return the words that the page of the report shows, as plain JSON values.
-
-        Parameters
-        ----------
-        tools : list of str
-            The tool of each cluster.
-        votes : list of str or None
-            Its `details_votes`.
-        """
-        return {
-            "tools": dict(sorted(self.tools.items())),
-            "tasks": dict(sorted(self.tasks.items())),
-            "votes": [self.votes(tool, text) for tool, text in zip(tools, votes, strict=True)],
-        }
+    def for_page(self) -> dict[str, Any]:
+        """Return the words that the page of the report shows, as plain JSON values."""
+        return {"tools": dict(sorted(self.tools.items())), "tasks": dict(sorted(self.tasks.items()))}
 
 
 def read_words(tables: OutputTables, workflows: Path | None, classifications: Path | None, say: Say) -> Words:

@@ -39,7 +39,7 @@ from polyframe.plot.figures import (
     toy_figure,
     tuning_figure,
 )
-from polyframe.plot.load_images import fetch_image, read_image
+from polyframe.plot.load_images import fetch_image, read_image, read_images
 from polyframe.plot.read_mark_groups import MarkCluster, MarkGroup, groups_of, read_groups
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "own_style",
     "read_groups",
     "read_image",
+    "read_images",
     "read_subject",
     "save_figure",
     "subject_figure",

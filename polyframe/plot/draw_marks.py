@@ -74,8 +74,8 @@ def averages(
             outline(ax, cluster.average, cluster.label, on_image=on_image, gid="average")
         elif cluster.consensus is not None:
             notes[cluster.label] = "empty average"
-        if cluster.votes:
-            notes[cluster.label] = f"{notes.get(cluster.label, consensus_note(cluster))}; {cluster.votes}"
+        if cluster.answers:
+            notes[cluster.label] = f"{notes.get(cluster.label, consensus_note(cluster))}; {cluster.answers}"
     if not group.clusters:
         write_note(ax, "no clusters, so no averages")
     cluster_legend(ax, group, on_image=on_image, notes=notes)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from http.client import HTTPException
 from io import BytesIO
 from queue import Empty, Queue
@@ -11,16 +11,19 @@ from typing import IO, Any, Final
 import numpy as np
 
 from polyframe.core import open_url
+from polyframe.core.addresses import as_address
+from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, no_such_file
-from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.local_copies import AnyFile
+from polyframe.core.local_paths import AnyPath, as_list, local_path
+from polyframe.core.notes import show
 from polyframe.core.open_url import check_scheme, shorten_url
+from polyframe.export.subject_images import find_images, image_options
+from polyframe.panoptes.subjects.fetched_images import LARGEST_DOWNLOAD, LONGEST_SECONDS
 from polyframe.panoptes.subjects.image_files import upright_image
+from polyframe.panoptes.subjects.subject_export import read_subject
 from polyframe.plot.image_axes import ImageArray
-
-#: Zooniverse accepts images of up to 1 MB, and some projects have larger ones.
-LARGEST_DOWNLOAD: Final = 30_000_000
-#: Time limit of an image, from the name lookup to the last byte.
-LONGEST_SECONDS: Final = 30.0
+from polyframe.plot.read_mark_groups import MarkGroup
 
 _CHUNK: Final = 1 << 16
 
@@ -84,6 +87,70 @@ def fetch_image(
         LONGEST_SECONDS, url, lambda: _downloaded(url, opened or open_url.open_url, clock)
     )
     return _decoded(BytesIO(content), shorten_url(url))
+
+
+def read_images(
+    groups: Iterable[MarkGroup],
+    *,
+    subjects: AnyFile | None = None,
+    images: AnyPath | None = None,
+    fetch: bool = False,
+    cache: AnyPath | None = None,
+    storage_options: Mapping[str, str] | None = None,
+    say: Say | None = None,
+) -> dict[int, ImageArray]:
+    """Read the images of the groups of a subject, for `subject_figure`.
+
+    Parameters
+    ----------
+    groups : iterable of MarkGroup
+        Of one subject, from `read_groups`.
+    subjects : path or address, optional
+        The subject export.
+    images : path, optional
+        The folder with the image files that the metadata in `subjects` name, or a pattern of their paths with
+        `{subject_id}`, `{frame}` and `{filename}`.
+    fetch : bool
+        Download the images from their addresses in `subjects`.
+    cache : path, optional
+        The folder that keeps downloaded images, as for `polyframe.report`.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
+    say : callable, optional
+        Receives notes about images that are missing or cannot be read.
+
+    Returns
+    -------
+    dict of int to (height, width, 3 or 4) uint8 array
+        By frame, without those that are missing.
+
+    Raises
+    ------
+    UsageError
+        If options contradict each other, or the subject export is missing.
+    PolyframeError
+        If the folder or the subject does not exist, or a file cannot be read.
+    """
+    say = show if say is None else say
+    options = image_options(images, cache, fetch=fetch, has_subjects=subjects is not None)
+    keys = sorted({(group.subject_id, group.frame) for group in as_list(groups)})
+    if not options.are_wanted or not keys:
+        return {}
+    export = None if subjects is None else as_address(subjects, storage_options) or subjects
+    by_id = {} if export is None else {key: read_subject(export, key) for key in {key for key, _ in keys}}
+    files = find_images(keys, by_id, options, say)
+    arrays: dict[int, ImageArray] = {}
+    for key in keys:
+        if key not in files:
+            # Those that cannot be fetched have been noted.
+            if not options.fetch:
+                say(f"{options.images}: no image of frame {key[1]}; its background is white")
+            continue
+        try:
+            arrays[key[1]] = read_image(files[key])
+        except PolyframeError as error:
+            say(f"{error}; its background is white")
+    return arrays
 
 
 def _downloaded(url: str, opened: Callable[[str, float], Any], clock: Callable[[], float]) -> bytes:

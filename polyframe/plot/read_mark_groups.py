@@ -54,7 +54,7 @@ class MarkCluster:
         The level of each of them; None means 1, 2, 3, ...
     highest_level : int or None
         The highest level with an area, written or not; None if it is the last of them.
-    votes : str
+    answers : str
         How volunteers answered the questions about its marks, in words; empty if they are not known.
     """
 
@@ -66,7 +66,7 @@ class MarkCluster:
     levels: list[Floats] | None
     level_numbers: list[int] | None = None
     highest_level: int | None = None
-    votes: str = ""
+    answers: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,7 @@ def _in_words(groups: list[MarkGroup], reductions: pl.DataFrame, words: Words) -
 
     def in_words(group: MarkGroup, cluster: MarkCluster) -> MarkCluster:
         of_cluster = votes.get((group.task, group.frame, group.tool, cluster.label))
-        text = words.votes(group.tool, of_cluster) if group.tool in words.questions else None
-        return replace(cluster, votes=text or "")
+        return replace(cluster, answers=words.answers(group.tool, of_cluster) or "")
 
     return [
         replace(

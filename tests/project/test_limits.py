@@ -9,8 +9,8 @@ from doc_pages import DOCS
 from polyframe.core import reasons
 from polyframe.panoptes.classifications import csv_repair
 from polyframe.panoptes.config import strict_yaml, volunteer_names
+from polyframe.panoptes.subjects import fetched_images as fetched
 from polyframe.panoptes.subjects import image_files
-from polyframe.plot import load_images as fetched
 
 PAGE = DOCS / "guide" / "security.md"
 MEBIBYTE = 1024 * 1024

@@ -28,6 +28,8 @@ class Served:
         Further headers of the answer.
     statuses : list of int
         Errors with which it answers the first requests, one each.
+    retry_after : str or None
+        The header `Retry-After` of these errors.
     cuts : list of int
         After how many bytes it closes the connection, for the first requests that it answers.
     redirect : str or None
@@ -45,6 +47,7 @@ class Served:
     sized: bool = True
     headers: dict[str, str] = field(default_factory=dict)
     statuses: list[int] = field(default_factory=list)
+    retry_after: str | None = None
     cuts: list[int] = field(default_factory=list)
     redirect: str | None = None
     silent: threading.Event | None = None
@@ -96,7 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
             if served.before:
                 served.before(sum(request.path == path for request in web.requests))
             if served.statuses:
-                return self._status(served.statuses.pop(0))
+                pause = {} if served.retry_after is None else {"Retry-After": served.retry_after}
+                return self._status(served.statuses.pop(0), pause)
             cut = served.cuts.pop(0) if served.cuts else None
         if served.silent:
             served.silent.wait(60)

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyframe.core.callbacks import Say
-from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.callbacks import Progress, Say
+from polyframe.core.errors import PolyframeError
 from polyframe.core.extras import install_command
 from polyframe.export.report.worst_clusters import WorstClusters
-from polyframe.panoptes.subjects.image_files import ImageFolder, upright_image, upright_size
+from polyframe.export.subject_images import ImageOptions, find_images
+from polyframe.panoptes.subjects.image_files import upright_image, upright_size
 from polyframe.panoptes.subjects.image_sizes import read_image_sizes
 from polyframe.panoptes.subjects.subject_export import Subject, read_subjects
 
@@ -77,32 +78,19 @@ class ImageSources:
     ----------
     subjects : dict of int to Subject
         From the subjects export; empty if not given.
-    folder : ImageFolder or None
-        The folder of images.
+    files : dict of (int, int) to Path
+        The image by subject and frame, for those that there are.
     recorded : dict
         Width and height by subject and frame, from the classification export.
     """
 
     subjects: dict[int, Subject]
-    folder: ImageFolder | None
+    files: Mapping[tuple[int, int], Path]
     recorded: dict[tuple[int, int], tuple[int, int]]
 
 
-def check_images(has_subjects: bool, images: Path | None) -> None:
-    """Check that images can be read, before reading anything else.
-
-    Raises
-    ------
-    UsageError
-        If the subjects export is missing, which assigns images to subjects.
-    PolyframeError
-        If the folder or Pillow is missing.
-    """
-    if images is None:
-        return
-    if not has_subjects:
-        raise UsageError("--images needs --subjects SUBJECTS.csv, which assigns the images to subjects")
-    ImageFolder(images)
+def check_pillow() -> None:
+    """Raise a PolyframeError if Pillow, which reads images, is not installed."""
     try:
         import PIL  # noqa: F401
     except ImportError:
@@ -110,9 +98,24 @@ def check_images(has_subjects: bool, images: Path | None) -> None:
 
 
 def image_sources(
-    worst: WorstClusters, subjects: Path | None, images: Path | None, classifications: Path | None
+    worst: WorstClusters,
+    subjects: Path | None,
+    options: ImageOptions,
+    classifications: Path | None,
+    say: Say,
+    progress: Progress,
 ) -> ImageSources:
     """Read the files with images, sizes and metadata of the subjects of a report.
+
+    Parameters
+    ----------
+    worst : WorstClusters
+    subjects, classifications : Path or None
+        The exports.
+    options : ImageOptions
+        Where the images are.
+    say, progress : callable
+        Receive notes about images that cannot be fetched, and the numbers of those that are fetched.
 
     Raises
     ------
@@ -120,11 +123,11 @@ def image_sources(
         If one of them cannot be read.
     """
     subject_ids = worst.images["subject_id"].unique().to_list()
-    return ImageSources(
-        subjects=read_subjects(subjects, subject_ids) if subjects else {},
-        folder=ImageFolder(images) if images else None,
-        recorded=read_image_sizes(classifications) if classifications else {},
-    )
+    by_id = read_subjects(subjects, subject_ids) if subjects else {}
+    recorded = read_image_sizes(classifications) if classifications else {}
+    # Downloads last, so that problems of the files come at once.
+    files = find_images(worst.images.iter_rows(), by_id, options, say, progress)
+    return ImageSources(by_id, files, recorded)
 
 
 def find_backgrounds(worst: WorstClusters, sources: ImageSources, say: Say) -> list[Background]:
@@ -145,7 +148,7 @@ def find_backgrounds(worst: WorstClusters, sources: ImageSources, say: Say) -> l
     backgrounds = []
     for (subject_id, frame), extent in zip(worst.images.iter_rows(), _extents(worst), strict=True):
         subject = sources.subjects.get(subject_id)
-        file = sources.folder.of(subject).get(frame) if sources.folder and subject else None
+        file = sources.files.get((subject_id, frame))
         size = _size_of(file, say) if file else None
         recorded = sources.recorded.get((subject_id, frame))
         width, height = recorded or size or (0, 0)

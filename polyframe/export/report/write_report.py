@@ -1,5 +1,6 @@
 """Write the report of an output directory."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Final
 
 from polyframe.core.addresses import as_address
 from polyframe.core.atomic_files import atomic_text
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.choices import CorrectionsUse
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel, parse_level
@@ -19,7 +20,7 @@ from polyframe.core.scalar_checks import is_integer
 from polyframe.export.report import LIMIT
 from polyframe.export.report.backgrounds import (
     Background,
-    check_images,
+    check_pillow,
     embedded_images,
     find_backgrounds,
     image_sources,
@@ -32,6 +33,7 @@ from polyframe.export.report.page_data import page_data
 from polyframe.export.report.page_html import page_html
 from polyframe.export.report.volunteer_rows import VolunteerRows, volunteer_rows
 from polyframe.export.report.worst_clusters import worst_clusters
+from polyframe.export.subject_images import image_options
 from polyframe.export.words import read_words
 from polyframe.store.corrections import uses_corrections
 from polyframe.store.reading import explain_damage, open_tables
@@ -87,6 +89,8 @@ def report(
     *,
     subjects: AnyFile | None = None,
     images: AnyPath | None = None,
+    fetch: bool = False,
+    cache: AnyPath | None = None,
     classifications: AnyFile | None = None,
     workflows: AnyFile | None = None,
     title: str | None = None,
@@ -96,6 +100,7 @@ def report(
     corrections: CorrectionsUse | None = None,
     storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
+    progress: Progress | None = None,
 ) -> Reported:
     """Write one HTML file about an output directory, like `polyframe report`.
 
@@ -112,8 +117,16 @@ def report(
     subjects : path or address, optional
         The subjects export, CSV: assigns images to subjects, with their addresses and metadata.
     images : path, optional
-        The folder with the image files named in the metadata of `subjects`; needs Pillow (the extra
-        `report`). Without an image the background is white.
+        The folder with the image files named in the metadata of `subjects`, or a pattern of their paths with
+        `{subject_id}`, `{frame}` and `{filename}`, such as `photos/{subject_id}-{frame}.jpg`, for which
+        `subjects` is needed only with `{filename}`. Needs Pillow (the extra `report`). Without an image the
+        background is white.
+    fetch : bool
+        Download the images from their addresses in `subjects`, http and https only, and only from the hosts
+        of these addresses. Images of more than 30 MB, or that take more than 30 seconds, are omitted.
+    cache : path, optional
+        The folder that keeps downloaded images, so that another report does not download them again. Default:
+        `polyframe/images` in the folder of this system for caches.
     classifications : path or address, optional
         The classification export, which records the sizes of the images. Without it the size is that of the
         image, or else the extent of the marks. It also contains the questions of tasks, and the labels of
@@ -136,7 +149,9 @@ def report(
     storage_options : mapping, optional
         As for `polyframe.scan`.
     say : callable, optional
-        Receives notes about files that are not images and clusters without the level.
+        Receives notes about images that are missing or no images, and clusters without the level.
+    progress : callable, optional
+        Receives the numbers of images that are downloaded and to download.
 
     Returns
     -------
@@ -172,8 +187,9 @@ def report(
             ("workflows", workflows),
         )
     ]
-    images = None if images is None else local_path(images, "images")
-    check_images(subjects is not None, images)
+    options = image_options(images, cache, fetch=fetch, has_subjects=subjects is not None)
+    if options.are_wanted:
+        check_pillow()
     with (
         open_tables(place, "report", corrected=corrected) as source,
         local_copies(exports, say, storage_options) as ((of_subjects, of_classifications, of_workflows), _),
@@ -184,7 +200,7 @@ def report(
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
             volunteers = volunteer_rows(source, min(limit, _LARGEST_LIMIT), named=names)
         contours = source.contains("contours")
-        sources = image_sources(worst, of_subjects, images, of_classifications)
+        sources = image_sources(worst, of_subjects, options, of_classifications, say, progress or no_progress)
         words = read_words(source, of_workflows, of_classifications, say)
     live = live_settings(worst, figures.manifest, place, figures.clusters, say)
     backgrounds = find_backgrounds(worst, sources, say)
@@ -200,14 +216,15 @@ def report(
         *_image_notes(
             backgrounds,
             len(embedded),
-            requested=images is not None,
+            requested=options.are_wanted,
             has_export=classifications is not None,
         ),
         *_volunteer_notes(volunteers),
     ]
     data = page_data(worst, backgrounds, sources, live, volunteers, outlines, chosen_level, contours=contours)
-    tools, votes = (worst.clusters[name].to_list() for name in ("tool", "details_votes"))
-    data |= {"title": title, "workflow": words.workflow, "words": words.for_page(tools, votes)}
+    votes = worst.clusters.select("tool", "details_votes").iter_rows()
+    answers = list(itertools.starmap(words.answers, votes))
+    data |= {"title": title, "workflow": words.workflow, "words": words.for_page() | {"votes": answers}}
     with atomic_text(target) as file:
         for piece in page_html(figures, notes, data, embedded, live):
             file.write(piece)
@@ -252,8 +269,8 @@ def _image_notes(
     of_images, missing = counted(len(backgrounds), "image"), len(backgrounds) - n_embedded
     if backgrounds and not requested:
         yield (
-            "No images were given, so the background is white; --images DIR with --subjects SUBJECTS.csv "
-            "adds them."
+            "No images were given, so the background is white; --subjects SUBJECTS.csv with --images DIR, or "
+            "with --fetch to download them, adds them."
         )
     elif missing:
         yield f"The background is white if no image was available: {missing:,} of {of_images}."
