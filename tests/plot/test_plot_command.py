@@ -1,6 +1,7 @@
 """`polyframe plot` end to end: files of the right format and size, and errors of one line."""
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,10 +14,11 @@ from exports import Done
 from log_lines import as_on_terminal
 from PIL import Image
 from plotted_groups import DATA, squares_group
+from web_server import WebServer
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.plot import figures, load_images
+from polyframe.plot import figures
 
 Call = Callable[..., Done]
 SUBJECT = ("--subject", 1000003)
@@ -75,9 +77,9 @@ def test_every_example_of_the_recipe_works(
     monkeypatch.chdir(tmp_path)
     page = DOCS / "recipes" / "plots.md"
     commands = re.findall(r"^polyframe (plot .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 7
     for command in commands:
-        done = polyframe(*command.split())
+        done = polyframe(*shlex.split(command))
         assert (done.code, done.err) == (0, ""), command
         assert Path(command.split(" -o ")[1]).stat().st_size > 10_000
     python = "\n".join(blocks(page, "python"))
@@ -216,23 +218,18 @@ def test_a_frame_without_an_image_is_white_with_a_note(small: Path, tmp_path: Pa
 
 
 def test_images_are_fetched_only_when_asked(
-    small: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+    small: Path, tmp_path: Path, polyframe: Call, web: WebServer
 ) -> None:
-    requested: list[str] = []
-
-    def opened(url: str, _seconds: float):
-        requested.append(url)
-        return (DATA / "images" / "1000001-0.png").open("rb")
-
-    monkeypatch.setattr(load_images.open_url, "open_url", opened)
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
+    web.serve("/a.png", (tmp_path / "a.png").read_bytes())
     subjects = tmp_path / "subjects.csv"
-    location = '"{""0"": ""https://example.org/1.png"", ""1"": ""https://example.org/2.png""}"'
-    subjects.write_text(f"subject_id,metadata,locations\n1,{{}},{location}\n", encoding="utf-8")
-    where = ("--subject", 1, "--subjects", subjects, "-o", tmp_path / "x.png")
-    assert polyframe("plot", small, *where, "--images", tmp_path).code == 0
-    assert requested == []
-    assert polyframe("plot", small, *where, "--fetch").code == 0
-    assert requested == ["https://example.org/1.png"]
+    locations = f'{{""0"": ""{web.url}/a.png""}}'
+    subjects.write_text(f'subject_id,metadata,locations\n1,{{}},"{locations}"\n', encoding="utf-8")
+    call = ("plot", small, "--subject", 1, "--subjects", subjects, "-o", tmp_path / "x.png")
+    assert polyframe(*call, "--images", tmp_path).code == 0
+    assert web.requests == []
+    assert polyframe(*call, "--fetch", "--cache", tmp_path / "cache").code == 0
+    assert [request.path for request in web.requests] == ["/a.png"]
 
 
 def test_a_too_large_picture_is_an_error() -> None:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shlex
 import shutil
 import tomllib
 from collections.abc import Callable, Iterator
@@ -109,7 +110,7 @@ def calls_in(line: str) -> list[tuple[Variables, list[str]]]:
     """Return the environment variables and the arguments of each call of polyframe in a line of a shell."""
     calls, others = [], []
     for command in line.split("&&"):
-        words = command.split()
+        words = shlex.split(command)
         variables: Variables = []
         while re.match(r"[A-Z_]+=", words[0]):
             name, _, value = words.pop(0).partition("=")
