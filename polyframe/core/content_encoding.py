@@ -62,7 +62,7 @@ def undo_gzip(path: Path, encoding: str, address: Address, largest: int | None =
     unpacked = path.with_name(f"{path.name}.unpacked")
     try:
         # Reads all members of the file, and fails if its end is missing.
-        with gzip.open(path) as content, unpacked.open("wb") as target:
+        with gzip.open(path, "rb") as content, unpacked.open("wb") as target:
             while block := content.read(_BLOCK):
                 target.write(block)
                 check_size(address, target.tell(), largest)
