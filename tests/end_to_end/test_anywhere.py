@@ -89,10 +89,11 @@ def test_text_files_are_opened_with_encoding_and_newline() -> None:
 
 
 def _opens_no_text(function: ast.expr) -> bool:
-    """Return whether `open` opens no text file: `os.open`, `Image.open`, `opener.open`, `_reader.open`."""
+    """Return whether `open` opens no text file: `os.open`, `opener.open`, `reader_of(address).open`, ..."""
     owner = function.value if isinstance(function, ast.Attribute) else None
+    owner = owner.func if isinstance(owner, ast.Call) else owner
     name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
-    return name in ("os", "Pillow", "opener", "_reader")
+    return name in ("os", "Pillow", "opener", "reader_of", "_reader")
 
 
 @pytest.mark.parametrize("call", [["--version"], ["run", EXPORT, "-c", CONFIG, "-o", "out", "-q"]])
