@@ -51,6 +51,8 @@ def explore(
     *,
     subjects: AnyFile | None = None,
     images: AnyPath | None = None,
+    fetch: bool = False,
+    cache: AnyPath | None = None,
     classifications: AnyFile | None = None,
     workflows: AnyFile | None = None,
     title: str | None = None,
@@ -68,7 +70,7 @@ def explore(
     ----------
     output : path or address
         The output directory; nothing in it is changed, and no file is left.
-    subjects, images, classifications, workflows, title, level, limit, names, corrections
+    subjects, images, fetch, cache, classifications, workflows, title, level, limit, names, corrections
         As for `report`.
     height : int
         Of the frame with the report, in pixels.
@@ -99,6 +101,8 @@ def explore(
             path,
             subjects=subjects,
             images=images,
+            fetch=fetch,
+            cache=cache,
             classifications=classifications,
             workflows=workflows,
             title=title,
