@@ -29,6 +29,8 @@ def repaired(tmp_path: Path, text: str) -> list[tuple[str | None, ...]]:
         ("\ufeffa,b,c\n1,2,3", [("1", "2", "3")]),
         ("a,b,c\n1\n1,2,3,4\n", [("1", None, None), ("1", "2", "3")]),
         ("c,b,a\n1,2,3\n", [("3", "2", "1")]),
+        # A quote in the header that is closed in no row.
+        ('a,b"x,c\n1,2,3\n4,5,6\n', [("1", "3"), ("4", "6")]),
     ],
 )
 def test_malformed_rows_are_repaired(

@@ -192,8 +192,9 @@ def repair_csv(path: Path, kind: Kind, folder: Path, selected: Sequence[str]) ->
     """
     folder.mkdir(parents=True, exist_ok=True)
     damage: list[str] = []
-    lines = _lines(path, kind, damage)
-    names = list(map(clean_name, next(_records(lines, None), [])))
+    # One reader for all: it may have looked at the rows after the header, for the end of a quote.
+    records = _records(_lines(path, kind, damage), None)
+    names = list(map(clean_name, next(records, [])))
     columns = [name for name in selected if name in names]
     places = [names.index(name) for name in columns]
     schema = {ROW_NUMBER: pl.UInt32, **dict.fromkeys(columns, pl.String)}
@@ -204,7 +205,7 @@ def repair_csv(path: Path, kind: Kind, folder: Path, selected: Sequence[str]) ->
         frame = pl.DataFrame(batch, schema=schema, orient="row")
         frame.write_parquet(folder / f"{parts:06d}.parquet", compression="lz4")
 
-    for fields in _records(lines, len(names)):
+    for fields in records:
         row += _count(fields)
         blank += 0 if fields else _count(fields)
         if isinstance(fields, _BlankRows):
@@ -283,7 +284,10 @@ def _decoded(line: bytes, first: bool) -> str:
 
 
 def _records(lines: Iterator[str], width: int | None) -> Iterator[list[str]]:
-    """Yield the fields of each row; lines are joined only if that gives `width` fields."""
+    """Yield the fields of each row; lines are joined only if that gives `width` fields.
+
+    If `width` is None, the first row decides: it is the header.
+    """
     csv.field_size_limit(_LARGEST_FIELD)
     waiting: list[str] = []
     while True:
@@ -303,6 +307,7 @@ def _records(lines: Iterator[str], width: int | None) -> Iterator[list[str]]:
                 waiting.extend(reversed(taken))
             else:
                 fields = joined
+        width = len(fields) if width is None else width
         yield fields
 
 
