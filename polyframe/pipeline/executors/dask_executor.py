@@ -194,8 +194,6 @@ def _client(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStack) ->
         raise UsageError(f"cluster: {cluster} needs Dask; {install_command('dask')}") from None
     address: Any
     if cluster.host is None:
-        # Each task that dies with a worker is tried again alone, so the scheduler need not repeat any.
-        opened.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         workers = jobs or joblib.cpu_count()
         address = opened.enter_context(
             distributed.LocalCluster(
