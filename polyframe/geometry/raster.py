@@ -154,13 +154,19 @@ def _coordinates(line: Floats, level: int, x: Floats, y: Floats, counts: Ints) -
     """Return the coordinates of a contour line whose points are fractional columns and rows of the grid.
 
     contourpy could compute them, but in the last digit its results differ between kinds of processors: for
-    ARM, compilers fuse a multiplication and an addition into one operation. NumPy rounds each operation.
+    ARM, compilers fuse a multiplication and an addition into one operation. NumPy rounds each operation. The
+    formula is that of contourpy, which begins at the end with more marks.
     """
     low = np.floor(line + _LEAST_SHARE).astype(np.int64)
     high = np.ceil(line - _LEAST_SHARE).astype(np.int64)
-    before, after = (counts[ends[:, 1], ends[:, 0]] for ends in (low, high))
-    share = np.divide(after - level, after - before, out=np.ones(len(line)), where=after != before)
-    at = [grid[low[:, axis]] * share + grid[high[:, axis]] * (1 - share) for axis, grid in enumerate((x, y))]
+    n_low, n_high = (counts[ends[:, 1], ends[:, 0]] for ends in (low, high))
+    swapped = (n_low < n_high)[:, None]
+    more, fewer = np.where(swapped, high, low), np.where(swapped, low, high)
+    n_more, n_fewer = np.maximum(n_low, n_high), np.minimum(n_low, n_high)
+    share = np.divide(n_fewer - level, n_fewer - n_more, out=np.ones(len(line)), where=n_more != n_fewer)
+    at = [
+        grid[more[:, axis]] * share + grid[fewer[:, axis]] * (1 - share) for axis, grid in enumerate((x, y))
+    ]
     return np.stack(at, axis=1)
 
 
