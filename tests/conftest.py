@@ -219,6 +219,8 @@ def small_export(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The endpoint of an S3 server on this machine."""
+    pytest.importorskip("moto")
+    pytest.importorskip("boto3")
     with s3_server() as endpoint:
         yield endpoint
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -30,7 +31,7 @@ def lowest() -> str:
     """A Python with the lowest versions: POLYFRAME_LOWEST_PYTHON, or an environment installed for it."""
     if not is_lowest_python():
         pytest.skip("the lowest versions are tested with the lowest Python")
-    tools = [line for line in lowest_versions("test") if line.split("==")[0] in TOOLS]
+    tools = [line for line in lowest_versions("test", "duckdb") if line.split("==")[0] in TOOLS]
     return python_with("lowest", [*lowest_versions("fast", "plot", "report"), *tools])
 
 
@@ -57,7 +58,7 @@ def lowest_output(lowest: str, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_the_lowest_versions_write_the_same_tables(lowest_output: Path, tmp_path: Path) -> None:
     latest_output = tmp_path / "output"
     names = {str(path.relative_to(lowest_output)) for path in lowest_output.rglob("*") if path.is_file()}
-    assert names == set(all_outputs(latest_output))
+    assert _public(names) == _public(all_outputs(latest_output))
     for output in ("out", "older"):
         for table in TABLES:
             latest, oldest = (
@@ -66,6 +67,11 @@ def test_the_lowest_versions_write_the_same_tables(lowest_output: Path, tmp_path
             # Versions of GEOS round differently.
             binary = {"geometry"} & set(latest.columns)
             assert_frame_equal(latest.drop(binary), oldest.drop(binary), abs_tol=1e-6)
+
+
+def _public(names: Iterable[str]) -> set[str]:
+    """Return the names outside the store, whose parts are named by hashes that depend on Polars."""
+    return {name for name in names if ".polyframe" not in Path(name).parts}
 
 
 def test_duckdb_of_the_lowest_version_reads_the_tables(lowest: str, lowest_output: Path) -> None:

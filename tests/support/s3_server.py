@@ -6,9 +6,6 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import boto3
-from moto.server import ThreadedMotoServer
-
 
 @dataclass(frozen=True)
 class Bucket:
@@ -56,6 +53,9 @@ class Bucket:
 @contextlib.contextmanager
 def s3_server() -> Iterator[str]:
     """Run a server on a free port; yield its endpoint."""
+    # Late, since a copy of the tests may run where it is not installed.
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -74,6 +74,8 @@ def new_bucket(endpoint: str, name: str = "") -> Bucket:
 
 @functools.cache
 def _client(endpoint: str):  # type: ignore[no-untyped-def]
+    import boto3
+
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
