@@ -286,7 +286,6 @@ def test_a_web_server_cannot_be_an_output(
     for arguments in (
         ["run", EXPORT, "-o", address],
         ["extract", EXPORT, "-o", address],
-        ["reduce", address],
         ["contours", address],
         ["tune", address],
         ["status", address],

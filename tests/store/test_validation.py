@@ -35,7 +35,7 @@ Change = Callable[[Frame], Frame]
 
 FIRST, SECOND = "part-00000.parquet", "part-00001.parquet"
 #: The tables with a part for each partition.
-PARTITIONED = [name for name in STORED_TABLES if name != "volunteers"]
+PARTITIONED = [name for name in STORED_TABLES if name not in ("volunteers", "corrections")]
 
 
 def small_rows() -> Iterator[dict[str, Any]]:
