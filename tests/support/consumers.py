@@ -239,6 +239,13 @@ TRAINING_SETS = (
     Consumer(
         "datumaro",
         "1.13.12",
+        "`coco`, corrected",
+        "`polyframe import-corrections` reads what it writes after an edit",
+        f"{_TRAINING}::test_corrections_come_back",
+    ),
+    Consumer(
+        "datumaro",
+        "1.13.12",
         "`masks` of classes",
         "as `masks`, beside `images` and [a file with the classes](../recipes/training-sets.md#masks)",
         f"{_TRAINING}::test_datumaro_masks",
@@ -257,6 +264,13 @@ TRAINING_SETS = (
         "`LabelInterface.validate_prediction`",
         f"{_TRAINING}::test_label_studio",
         "label-studio-sdk",
+    ),
+    Consumer(
+        "Label Studio SDK",
+        "2.1.2",
+        "`labelstudio`, corrected",
+        "`polyframe import-corrections` reads what it writes after an edit",
+        f"{_TRAINING}::test_corrections_come_back",
     ),
 )
 
