@@ -192,10 +192,10 @@ class DuckDBTarget:
 
     def count_rows(self, table: Table, parts: Sequence[TargetPart]) -> list[int]:
         """Count the rows of a table in the range of each of some of its parts; -1 if the checksum differs."""
-        found = self._checksums(table.name, table, parts)
+        checksums = self._checksums(table.name, table, parts)
         return [
             count if checksum == self.checksums[table.name, part.name] else -1
-            for part, (count, checksum) in zip(parts, found, strict=True)
+            for part, (count, checksum) in zip(parts, checksums, strict=True)
         ]
 
     def row_hash(self, table: Table) -> str:
@@ -204,11 +204,11 @@ class DuckDBTarget:
 
     def _checksums(self, source: str, table: Table, parts: Sequence[TargetPart]) -> list[tuple[int, str]]:
         """Return the number of rows and the checksum of each of some parts, see `checksum_query`."""
-        found = [(0, f"{self.checksums_begin}0")] * len(parts)
+        checksums = [(0, f"{self.checksums_begin}0")] * len(parts)
         query = checksum_query(source, table, self.row_hash(table), parts)
         for number, count, checksum in self._execute(query):
-            found[number] = count, f"{self.checksums_begin}{checksum}"
-        return found
+            checksums[number] = count, f"{self.checksums_begin}{checksum}"
+        return checksums
 
     def create_table(self, table: Table) -> None:
         """Create an empty table with its primary key and comments, replacing an existing one."""
