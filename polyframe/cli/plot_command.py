@@ -2,7 +2,7 @@
 
 import functools
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -147,7 +147,7 @@ def _subject_figure(
     *,
     workflows: Path | Address | None,
     classifications: Path | Address | None,
-    show: tuple[str, ...],
+    show: Sequence[str],
     level: str | None,
     frame: tuple[int, ...],
     tool: tuple[int, ...],
@@ -157,6 +157,7 @@ def _subject_figure(
     **images: Any,
 ) -> "Figure":
     from polyframe import plot as pictures
+    from polyframe.plot.figures import drawable_kinds
 
     groups = pictures.read_groups(
         output,
@@ -169,9 +170,7 @@ def _subject_figure(
         corrections=corrections,
     )
     if not show and level is None:
-        # Skip the heat map if OUT has no contours.
-        has_contours = all(cluster.levels is not None for group in groups for cluster in group.clusters)
-        show = _KINDS if has_contours else _KINDS[:2]
+        show = drawable_kinds(groups)
     return pictures.subject_figure(
         groups,
         show=show,

@@ -62,6 +62,12 @@ _IMAGE_DPI: Final = 300
 _MOST_ROWS: Final = 40
 
 
+def drawable_kinds(groups: Sequence[MarkGroup]) -> Sequence[str]:
+    """Return the drawings that the tables allow: without contours, there is no agreement."""
+    has_contours = all(cluster.levels is not None for group in groups for cluster in group.clusters)
+    return KINDS if has_contours else KINDS[:2]
+
+
 def subject_figure(
     groups: Sequence[MarkGroup],
     *,

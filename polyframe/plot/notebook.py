@@ -9,7 +9,7 @@ from polyframe.core.choices import CorrectionsUse, Scale
 from polyframe.core.levels import AnyLevel
 from polyframe.core.local_copies import AnyFile
 from polyframe.core.local_paths import AnyPlace
-from polyframe.plot.figures import KINDS, WIDTH, own_style, subject_figure, svg_of_figure
+from polyframe.plot.figures import WIDTH, drawable_kinds, own_style, subject_figure, svg_of_figure
 from polyframe.plot.image_axes import ImageArray, counts, heading
 from polyframe.plot.read_mark_groups import MarkGroup, read_groups
 
@@ -116,8 +116,7 @@ def show(
         corrections=corrections,
         storage_options=storage_options,
     )
-    has_contours = all(cluster.levels is not None for group in groups for cluster in group.clusters)
-    kinds: Any = show if show is not None else KINDS if has_contours else KINDS[:2]
+    kinds: Any = show if show is not None else drawable_kinds(groups)
     with own_style():
         figure = subject_figure(
             groups, show=kinds, level=level, images=images, title=title, width=width, scale=scale
