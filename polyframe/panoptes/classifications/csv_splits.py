@@ -25,6 +25,7 @@ from polyframe.panoptes.classifications.csv_repair import (
 from polyframe.panoptes.classifications.csv_survey import Survey, Surveys, survey_blocks, surveys_of_file
 from polyframe.panoptes.classifications.export_files import ExportFile, copy_piece, read_piece
 from polyframe.panoptes.classifications.line_endings import ends_lines_with_returns
+from polyframe.panoptes.classifications.sources import rows_of_split
 
 
 @dataclass(frozen=True)
@@ -198,11 +199,7 @@ def open_csv_split(split: CsvSplit, folder: Path) -> pl.LazyFrame:
         If the first rows show that the file is malformed.
     """
     rows = open_csv(_copy_of(split, folder), "csv", split.file.name)
-    return rows.select(
-        pl.lit(split.file.source, pl.UInt16).alias("source"),
-        (pl.col("row") + split.rows_before).cast(pl.UInt32),
-        pl.exclude("row"),
-    )
+    return rows_of_split(rows, split.file.source, split.rows_before)
 
 
 def check_quoted_line_ends(split: CsvSplit, folder: Path) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from polyframe.panoptes.classifications.columns import check_columns, known_columns
 from polyframe.panoptes.classifications.export_files import ExportFile, check_visible, copy_pieces_in_place
 from polyframe.panoptes.classifications.parquet_files import copy_row_groups, damaged, open_parquet
+from polyframe.panoptes.classifications.sources import rows_of_split
 
 #: At the end of a file: the size of the footer, and `PAR1`.
 _TAIL_BYTES: Final = 8
@@ -124,11 +125,7 @@ def open_parquet_split(split: ParquetSplit, folder: Path) -> pl.LazyFrame:
             copy_row_groups(path, columns, copy, split.groups)
     except (pa.ArrowException, OSError) as error:
         raise damaged(path, name, error) from None
-    return open_parquet(copy, name, copy).select(
-        pl.lit(split.file.source, pl.UInt16).alias("source"),
-        (pl.col("row") + split.rows_before).cast(pl.UInt32),
-        pl.exclude("row"),
-    )
+    return rows_of_split(open_parquet(copy, name, copy), split.file.source, split.rows_before)
 
 
 def _with_footer(file: ExportFile, folder: Path) -> Path:

@@ -372,3 +372,12 @@ def _expand(source: SourceLike) -> Sequence[Source]:
     if not files:
         raise PolyframeError(f"{source}: matches no file; check the pattern, relative to {Path.cwd()}")
     return files
+
+
+def rows_of_split(rows: pl.LazyFrame, source: int, rows_before: int) -> pl.LazyFrame:
+    """Return rows of a part of a file with the number of the file, and numbered as in the whole file."""
+    return rows.select(
+        pl.lit(source, pl.UInt16).alias("source"),
+        (pl.col("row") + rows_before).cast(pl.UInt32),
+        pl.exclude("row"),
+    )
