@@ -23,11 +23,12 @@ from polyframe.core.tables import CLUSTER_KEYS, CONTOURS, CORRECTIONS, GROUP_KEY
 
 #: The `average_type` of a corrected polygon.
 CORRECTED: Final = "corrected"
+#: Says that a cluster was removed, since it is not an object.
+REMOVED: Final = "removed"
 #: A column that is read beside those of the tables: the corrected polygon as WKB, missing if there is none.
 CORRECTION: Final = "correction"
 #: The tables in which corrections are used. Contours are what volunteers drew; only removed clusters go.
 CORRECTED_TABLES: Final = (REDUCTIONS.name, CONTOURS.name)
-_REMOVED: Final = "removed"
 #: The columns of `reductions` that a correction replaces.
 _REPLACED: Final = ("average_type", "area", "clusters_x", "clusters_y", "geometry")
 _NEW: Final = "new_"
@@ -52,7 +53,7 @@ class Corrections:
     @property
     def is_removed(self) -> pl.Series:
         """Whether each row of `current` says that the cluster is not an object."""
-        return pl.Series(_REMOVED, shapely.is_empty(polygons_of(self.current["geometry"])), pl.Boolean)
+        return pl.Series(REMOVED, shapely.is_empty(polygons_of(self.current["geometry"])), pl.Boolean)
 
 
 def corrections_of(rows: pl.DataFrame, labels: pl.DataFrame) -> Corrections:
@@ -102,12 +103,12 @@ def use_corrections(table: str, rows: pl.LazyFrame, corrections: Corrections) ->
     names = names if table == REDUCTIONS.name else []
     fixes = fixes.with_columns(column.alias(_NEW + column.name) for column in _columns(current, names))
     joined = rows.join(fixes.lazy(), on=CLUSTER_KEYS, how="left", maintain_order="left")
-    kept = joined.filter(~pl.col(_REMOVED).fill_null(value=False))
-    is_corrected = pl.col(_REMOVED).is_not_null()
+    kept = joined.filter(~pl.col(REMOVED).fill_null(value=False))
+    is_corrected = pl.col(REMOVED).is_not_null()
     replaced = [
         pl.when(is_corrected).then(pl.col(_NEW + name)).otherwise(pl.col(name)).alias(name) for name in names
     ]
-    return kept.with_columns(replaced).drop(_REMOVED, *(_NEW + name for name in names))
+    return kept.with_columns(replaced).drop(REMOVED, *(_NEW + name for name in names))
 
 
 def use_corrections_of_level(contours: pl.DataFrame, numbers: Sequence[int]) -> pl.DataFrame:

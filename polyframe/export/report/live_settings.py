@@ -86,7 +86,7 @@ class LiveSettings:
 
 
 def live_settings(
-    worst: WorstClusters, manifest: Manifest, output: object, n_clusters: int, say: Say
+    worst: WorstClusters, manifest: Manifest, output: object, n_of_all: int, say: Say
 ) -> LiveSettings:
     """Compute the distances between the marks of a report, unless HDBSCAN clustered them.
 
@@ -97,8 +97,8 @@ def live_settings(
         Of the output.
     output : path or Address
         The output.
-    n_clusters : int
-        Clusters of the output.
+    n_of_all : int
+        Clusters of the output, with those that somebody removed.
     say : callable
         Receives that functions are compiled.
     """
@@ -113,7 +113,7 @@ def live_settings(
         distances=live_distances(worst, settings) if can_repeat else None,
         n_groups=worst.groups.height,
         n_groups_of_all=n_groups,
-        complete=worst.groups.height == n_groups and worst.clusters.height == n_clusters,
+        complete=worst.groups.height == n_groups and worst.clusters.height == n_of_all,
     )
 
 

@@ -33,7 +33,7 @@ def page_data(
     sources: ImageSources,
     live: LiveSettings,
     volunteers: VolunteerRows,
-    outlines: pl.DataFrame | None = None,
+    outlines: pl.DataFrame,
     level: Level | None = None,
     *,
     contours: bool,
@@ -51,8 +51,8 @@ def page_data(
         With which the page clusters the marks again.
     volunteers : VolunteerRows
         Those who can be chosen.
-    outlines : polars.DataFrame, optional
-        `x`, `y` of the outline of each cluster that is drawn with a thick line, by default its average.
+    outlines : polars.DataFrame
+        `x`, `y` of the outline of each cluster that is drawn with a thick line.
     level : Level, optional
         The level of these outlines.
     contours : bool
@@ -112,9 +112,7 @@ def _volunteers(volunteers: VolunteerRows) -> dict[str, Any]:
     }
 
 
-def _clusters(
-    worst: WorstClusters, backgrounds: list[Background], outlines: pl.DataFrame | None
-) -> dict[str, Any]:
+def _clusters(worst: WorstClusters, backgrounds: list[Background], outlines: pl.DataFrame) -> dict[str, Any]:
     rows = worst.clusters
     image = worst.groups["image"].to_numpy()[rows["group"].to_numpy()]
     level = worst.levels.with_columns(
@@ -128,8 +126,6 @@ def _clusters(
         levels[cluster].append(path)
         numbers[cluster].append(number)
         areas[cluster].append(area)
-    if outlines is None:
-        outlines = rows.select(x="clusters_x", y="clusters_y")
     return {
         "group": rows["group"].to_list(),
         "label": rows["cluster_label"].to_list(),
@@ -141,6 +137,9 @@ def _clusters(
         "expected": rows["expected_iou"].to_list(),
         "needed": rows["classifications_needed"].to_list(),
         "votes": rows["details_votes"].to_list(),
+        "correction": rows["correction"].to_list(),
+        "correctedBy": rows["corrected_by"].to_list(),
+        "correctedAt": rows["corrected_at"].dt.to_string("%Y-%m-%d %H:%M UTC").to_list(),
         "place": rows["place"].to_list(),
         "average": _paths(outlines, image, backgrounds).to_list(),
         "levels": levels,

@@ -150,10 +150,12 @@ def _colours() -> str:
         "outline-on-white": colours.ON_WHITE[0],
         "average-on-white": colours.ON_WHITE[1],
         "other-on-white": colours.ON_WHITE[2],
+        "corrected-on-white": colours.ON_WHITE[4],
         "outlier-on-white": colours.OUTLIER_ON_WHITE,
         "outline-on-image": colours.ON_IMAGE[0],
         "average-on-image": colours.ON_IMAGE[1],
         "other-on-image": colours.ON_IMAGE[3],
+        "corrected-on-image": colours.ON_IMAGE[4],
         "outlier-on-image": colours.OUTLIER_ON_IMAGE,
         "volunteer-on-white": colours.ON_WHITE[6],
         "volunteer-on-image": colours.ON_IMAGE[5],
@@ -166,9 +168,18 @@ def _tiles(figures: KeyFigures) -> str:
     counts = figures.accounting
     rejected = counts.rows_rejected + counts.marks_rejected
     n_marks = counts.marks_clustered + counts.marks_outliers
-    dropped = counts.clusters - figures.clusters
+    dropped = counts.clusters - figures.clusters - figures.removed
     median = figures.median_consensus
-    tiles = (
+    corrections = [
+        (number, name)
+        for number, name in (
+            (figures.corrected, "corrected"),
+            (figures.removed, "removed"),
+            (figures.stale, "stale"),
+        )
+        if number
+    ]
+    tiles = [
         ("Subjects", figures.subjects, f"{figures.subjects_with_clusters:,} with a cluster"),
         ("Classifications", counts.rows_used, f"of {counted(counts.rows_read, 'row')} read"),
         ("Marks", n_marks, f"of {counts.marks_seen:,} seen"),
@@ -180,7 +191,10 @@ def _tiles(figures: KeyFigures) -> str:
         ("Outliers", counts.marks_outliers, f"{_share(counts.marks_outliers, n_marks)} of the marks"),
         ("Rejected", rejected, "rows and marks, see below" if rejected else "nothing"),
         ("Median consensus", "none" if median is None else f"{median:.2f}", "from 0 to 1"),
-    )
+    ]
+    if corrections:
+        hint = ", ".join(f"{number:,} {name}" for number, name in corrections)
+        tiles.insert(4, ("Corrections", figures.corrected + figures.removed, hint))
     return "".join(
         f"<div><dt>{escape(name)}</dt>"
         f"<dd><strong>{number if isinstance(number, str) else format(number, ',')}</strong>"

@@ -1,12 +1,13 @@
 """Read the clusters that a report shows, worst first, with their marks, contours and images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
 
 from polyframe.core.table_schema import missing_last
-from polyframe.core.tables import GROUP_KEYS, IMAGE_KEYS, MARK_ORDER
+from polyframe.core.tables import CORRECTIONS, GROUP_KEYS, IMAGE_KEYS, MARK_ORDER
+from polyframe.store.corrections import CORRECTED, REMOVED
 from polyframe.store.reading import OutputTables
 
 _KEYS: Final = list(GROUP_KEYS)
@@ -21,8 +22,10 @@ class WorstClusters:
     Attributes
     ----------
     clusters : polars.DataFrame
-        Rows of reductions without `geometry`, by consensus (lowest first), marks (most first) and keys; with
-        `group`, `place` in the order of the keys, and `number_of_contours` of the table contours, if any.
+        Rows of reductions without `geometry`, by consensus (lowest first), marks (most first) and keys; then
+        the clusters that somebody removed, as they were averaged. With `group`, `place` in the order of the
+        keys, `number_of_contours` of the table contours, if any, and `correction` (`corrected`, `removed` or
+        missing), `corrected_by` and `corrected_at`.
     levels : polars.DataFrame
         `cluster`, `level`, `x`, `y`, `area` of every contour level in the table contours, in order; empty
         without that table.
@@ -36,7 +39,8 @@ class WorstClusters:
         `subject_id` and `frame` of every image, sorted.
     subjects : polars.DataFrame
         Rows of the table subjects of the subjects in `images`, sorted; with `clusters`, the number of its
-        clusters in reductions, including those not shown.
+        clusters in reductions, including those not shown. Clusters that somebody removed do not count, nor
+        for `expected_iou_min` and `classifications_needed`.
     without_marks : polars.Series
         `subject_id` of the subjects without a mark that took part.
     """
@@ -49,6 +53,16 @@ class WorstClusters:
     subjects: pl.DataFrame
     without_marks: pl.Series
 
+    @property
+    def n_removed(self) -> int:
+        """Clusters that somebody removed."""
+        return int((self.clusters["correction"] == REMOVED).sum())
+
+    @property
+    def n_clusters(self) -> int:
+        """The other clusters."""
+        return self.clusters.height - self.n_removed
+
 
 def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
     """Read the worst clusters of an output directory that has reductions.
@@ -57,49 +71,68 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
     ----------
     source : OutputTables
     limit : int
-        Largest number of clusters, and of groups without a cluster, which are those with the most marks.
+        Largest number of clusters, of groups without a cluster, which are those with the most marks, and of
+        groups that are only here for a removed cluster.
 
     Raises
     ------
     PolyframeError
         If a part is missing.
     """
-    reductions = source.scan("reductions")
-    worst = (
-        reductions.select(*_CLUSTER, "consensus", "clusters_count")
-        .sort("consensus", "clusters_count", *_CLUSTER, descending=[False, True, *[False] * len(_CLUSTER)])
-        .head(limit)
-        .select(_CLUSTER)
-        .with_row_index("cluster")
-        .collect()
+    drawn, corrections = replace(source, corrected=False), _corrections(source)
+    removed = drawn.scan("reductions").join(
+        corrections.filter(correction=REMOVED).lazy(), on=_CLUSTER, how="semi"
     )
-    groups = _groups(source, worst, limit)
+    worst, removed_keys = _worst_first(source.scan("reductions")).head(limit), _worst_first(removed)
+    groups = _groups(drawn, pl.concat([worst, removed_keys.head(limit)]), limit)
+    keys = pl.concat([worst, removed_keys.join(groups, on=_KEYS, how="semi")]).with_row_index("cluster")
     images = groups.select(IMAGE_KEYS).unique().sort(IMAGE_KEYS)
     groups = groups.with_row_index("group").join(
         images.with_row_index("image"), on=IMAGE_KEYS, maintain_order="left"
     )
     places = groups.select(*_KEYS, "group", "image")
     clusters = (
-        reductions.drop("geometry")
-        .join(worst.lazy(), on=_CLUSTER)
+        pl.concat([source.scan("reductions"), removed])
+        .drop("geometry")
+        .join(keys.lazy(), on=_CLUSTER)
         .join(places.lazy(), on=_KEYS)
         .collect()
+        .join(corrections, on=_CLUSTER, how="left")
         .sort(_CLUSTER)
         .with_row_index("place")
         .sort("cluster")
     )
     if source.contains("contours"):
-        highest = source.scan("contours").select(*_CLUSTER, "number_of_contours")
-        highest = highest.join(worst.lazy(), on=_CLUSTER, how="semi")
+        highest = drawn.scan("contours").select(*_CLUSTER, "number_of_contours")
+        highest = highest.join(keys.lazy(), on=_CLUSTER, how="semi")
         clusters = clusters.join(highest.collect(), on=_CLUSTER, how="left", maintain_order="left")
     return WorstClusters(
         clusters=clusters,
-        levels=_levels(source, worst),
+        levels=_levels(drawn, keys),
         groups=groups,
         marks=_marks(source, places),
         images=images,
         subjects=_subjects(source, images),
         without_marks=source.scan("subjects").filter(n_marks=0).select("subject_id").collect().to_series(),
+    )
+
+
+def _corrections(source: OutputTables) -> pl.DataFrame:
+    """Return who corrected or removed which clusters, and when; nothing if corrections are ignored."""
+    corrections = source.corrections
+    rows = corrections.current if source.corrected else CORRECTIONS.empty()
+    removed = corrections.is_removed if source.corrected else pl.Series(dtype=pl.Boolean)
+    kind = pl.when(removed).then(pl.lit(REMOVED)).otherwise(pl.lit(CORRECTED))
+    return rows.select(*_CLUSTER, kind.alias("correction"), "corrected_by", "corrected_at")
+
+
+def _worst_first(reductions: pl.LazyFrame) -> pl.DataFrame:
+    order = {"consensus": False, "clusters_count": True, **dict.fromkeys(_CLUSTER, False)}
+    return (
+        reductions.select(*_CLUSTER, "consensus", "clusters_count")
+        .sort(*order, descending=[*order.values()])
+        .select(_CLUSTER)
+        .collect()
     )
 
 
@@ -117,9 +150,19 @@ def _groups(source: OutputTables, worst: pl.DataFrame, limit: int) -> pl.DataFra
 
 
 def _subjects(source: OutputTables, images: pl.DataFrame) -> pl.DataFrame:
-    numbers = source.scan("reductions").group_by("subject_id").agg(pl.len().alias("clusters"))
+    # As in the table, but without removed clusters.
+    numbers = (
+        source.scan("reductions")
+        .group_by("subject_id")
+        .agg(
+            pl.len().alias("clusters"),
+            pl.col("expected_iou").min().alias("expected_iou_min"),
+            pl.col("classifications_needed").max(),
+        )
+    )
     return (
         source.scan("subjects")
+        .drop("expected_iou_min", "classifications_needed")
         .join(images.select("subject_id").unique().lazy(), on="subject_id", how="semi")
         .join(numbers, on="subject_id", how="left")
         .with_columns(pl.col("clusters").fill_null(0))

@@ -26,13 +26,13 @@ from polyframe.export.report.backgrounds import (
     image_sources,
     largest_side,
 )
-from polyframe.export.report.key_figures import key_figures
-from polyframe.export.report.level_outlines import level_outlines
+from polyframe.export.report.key_figures import KeyFigures, key_figures
+from polyframe.export.report.level_outlines import averaged_outlines, level_outlines
 from polyframe.export.report.live_settings import live_settings
 from polyframe.export.report.page_data import page_data
 from polyframe.export.report.page_html import page_html
 from polyframe.export.report.volunteer_rows import VolunteerRows, volunteer_rows
-from polyframe.export.report.worst_clusters import worst_clusters
+from polyframe.export.report.worst_clusters import WorstClusters, worst_clusters
 from polyframe.export.subject_images import image_options
 from polyframe.export.words import read_words
 from polyframe.store.corrections import uses_corrections
@@ -202,16 +202,19 @@ def report(
         contours = source.contains("contours")
         sources = image_sources(worst, of_subjects, options, of_classifications, say, progress or no_progress)
         words = read_words(source, of_workflows, of_classifications, say)
-    live = live_settings(worst, figures.manifest, place, figures.clusters, say)
+    live = live_settings(worst, figures.manifest, place, figures.clusters + figures.removed, say)
     backgrounds = find_backgrounds(worst, sources, say)
     # Before the page, which says how many there are: an image may turn out to be damaged only now.
     embedded = dict(embedded_images(backgrounds, say))
-    outlines, missing = level_outlines(worst, chosen_level) if chosen_level else (None, None)
-    level_notes = missing.notes() if missing else []
+    outlines, level_notes = averaged_outlines(worst), []
+    if chosen_level:
+        outlines, missing = level_outlines(worst, chosen_level)
+        level_notes = missing.notes()
     for note in level_notes:
         say(note)
     notes = [
-        *_cluster_notes(worst.clusters.height, figures.clusters, contours=contours),
+        *_cluster_notes(worst.n_clusters, figures.clusters, contours=contours),
+        *_correction_notes(figures, worst),
         *(f"{note}." for note in level_notes),
         *_image_notes(
             backgrounds,
@@ -230,7 +233,7 @@ def report(
             file.write(piece)
     return Reported(
         path=target,
-        clusters=worst.clusters.height,
+        clusters=worst.n_clusters,
         clusters_of_all=figures.clusters,
         subjects=worst.clusters["subject_id"].n_unique(),
         images=len(embedded),
@@ -248,6 +251,21 @@ def _cluster_notes(n_shown: int, n_all: int, *, contours: bool) -> Iterator[str]
         )
     if not contours:
         yield "This output has no contours; create them with: polyframe contours"
+
+
+def _correction_notes(figures: KeyFigures, worst: WorstClusters) -> Iterator[str]:
+    """Say which corrections the page does not show, and that it names people."""
+    if figures.stale:
+        clusters = "its cluster" if figures.stale == 1 else "their clusters"
+        yield (
+            f"{counted(figures.stale, 'correction')} {agreeing(figures.stale, 'are')} stale and not used, "
+            f"since the marks of {clusters} have changed; polyframe status names {clusters}."
+        )
+    if figures.ignored:
+        shown = agreeing(figures.ignored, "are")
+        yield f"{counted(figures.ignored, 'correction')} {shown} ignored (--corrections ignore)."
+    if worst.clusters["corrected_by"].is_not_null().any():
+        yield "This file says who corrected clusters."
 
 
 def _volunteer_notes(volunteers: VolunteerRows) -> Iterator[str]:

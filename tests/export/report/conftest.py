@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edited_tasks import complete, export_of_squares, exported_tasks, percents, run, write
 from exports import drawing, export_row, export_text, square
 from pages import DATA, HOSTILE, IMAGES, VOLUNTEER, resize
 
@@ -47,6 +48,28 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export.write_text(export_text(rows), encoding="utf-8")
     pf.run(export, folder / "out", engine="shapely", jobs=1)
     return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def corrected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output of five clusters, of which one is corrected and two, one of them alone, are removed."""
+    folder = tmp_path_factory.mktemp("corrected")
+    run(export_of_squares(folder / "export.csv"), folder / "out")
+    tasks = exported_tasks(folder / "out", folder)
+    first, second, third = (complete(task, by={"email": "ada@example.org"}) for task in tasks)
+    # The marks of this cluster are between (5, 5) and (17, 15).
+    first[0]["value"]["points"] = percents([[2.0, 3.0], [30.0, 3.0], [2.0, 41.0]])
+    second.clear()
+    del third[1]
+    pf.import_corrections(folder / "out", write(tasks, folder / "edited.json"), say=lambda _: None)
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def corrected_page(corrected: Path) -> Path:
+    done = pf.report(corrected, corrected.parent / "x.html")
+    assert (done.clusters, done.clusters_of_all, done.subjects) == (3, 3, 3)
+    return done.path
 
 
 @pytest.fixture(scope="session")

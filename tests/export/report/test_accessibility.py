@@ -36,6 +36,12 @@ STATES = {
     "its contours": "document.querySelectorAll('.views button')[1].click()",
     "a mark highlighted": "document.querySelector('.light').click()",
 }
+STATES_WITH_CORRECTIONS = {
+    "as opened": "",
+    "other settings": "showSettings({ eps: 300, minSamples: 2 })",
+    "settings of the output": "showSettings(null)",
+    "a removed cluster open": "document.querySelector('.removed-cluster h3 a').click()",
+}
 
 
 @pytest.fixture(scope="session")
@@ -83,16 +89,26 @@ def short_page(example: Path) -> Path:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark", "phone"])
+@pytest.mark.parametrize("content", ["clusters", "corrections"])
 def test_axe_and_html_validate_have_no_findings_in_any_state(
-    scheme: str, browser: Any, short_page: Path, page_checkers: Path, tmp_path: Path
+    content: str,
+    scheme: str,
+    browser: Any,
+    short_page: Path,
+    corrected_page: Path,
+    page_checkers: Path,
+    tmp_path: Path,
 ) -> None:
+    page, states = short_page, STATES
+    if content == "corrections":
+        page, states = corrected_page, STATES_WITH_CORRECTIONS
     if scheme == "phone":
         resize(browser, 375, 700)
     media = [{"name": "prefers-color-scheme", "value": "dark"}] if scheme == "dark" else []
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
-    open_page(browser, short_page)
+    open_page(browser, page)
     found = {}
-    for state, script in STATES.items():
+    for state, script in states.items():
         browser.execute_script(script)
         number_shown(browser)
         if violated := violations(browser, page_checkers / "axe-core" / "axe.min.js"):

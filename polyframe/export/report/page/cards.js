@@ -18,7 +18,8 @@ const CARD = make("article", { class: "card" },
   // Not for screen readers: the lines below say the same.
   make("a", { class: "pictures", tabindex: -1, "aria-hidden": "true" }),
   make("p", { class: "facts" }),
-  make("p", { class: "facts" }));
+  make("p", { class: "facts" }),
+  make("p", { class: "facts correction" }));
 draw("rect", { height: 1 }, CARD.querySelector(".meter"));
 
 function cardOf(row) {
@@ -33,21 +34,24 @@ function forgetCards() {
 function newCard(row) {
   const anchor = anchorOf(row), subject = subjectOf(row), consensus = CLUSTERS.consensus[row];
   const card = CARD.cloneNode(true);
-  const [head, meter, pictures, counts, place] = card.children;
+  const [head, meter, pictures, counts, place, correction] = card.children;
   const link = head.firstChild.firstChild;
   card.id = anchor;
   card.row = row;
   card.group = CLUSTERS.group[row];
   card.label = CLUSTERS.label[row];
-  card.classList.toggle("without-cluster", !isCluster(row));
+  card.classList.toggle("without-cluster", !hasLabel(row));
+  card.classList.toggle("removed-cluster", isRemoved(row));
   link.href = pictures.href = `#${anchor}`;
   link.textContent = `Subject ${subject}, ${nameOf(row)}`;
   link.setAttribute("aria-label", `${link.textContent}, frame ${frameOf(row)}, ${toolName(row)}`);
-  if (isCluster(row)) head.lastChild.lastChild.textContent = consensus.toFixed(2);
+  if (hasLabel(row)) head.lastChild.lastChild.textContent = consensus.toFixed(2);
   else head.lastChild.replaceChildren("nobody agrees");
   meter.firstChild.setAttribute("width", (100 * Math.min(Math.max(consensus, 0), 1)).toFixed(1));
   counts.append(...supportOf(row));
   place.append(`${toolName(row)}, frame ${frameOf(row)}`, averageNote(row), ...othersOf(row));
+  if (CLUSTERS.correction[row] === null) correction.remove();
+  else correction.append(correctionBadge(CLUSTERS.correction[row]), correctionOf(row).replace(/^\w+/, ""));
   return card;
 }
 
@@ -55,13 +59,18 @@ function newCard(row) {
 function supportOf(row) {
   const group = CLUSTERS.group[row], outliers = several(GROUPS.outliers[group], "outlier");
   const classifications = several(GROUPS.classifications[group], "classification");
-  const first = isCluster(row)
+  const first = hasLabel(row)
     ? `${several(CLUSTERS.marks[row], "mark")} of ${classifications}`
     : `${several(GROUPS.paths[group].length, "mark")} of ${classifications}, none in a cluster`;
-  if (!isCluster(row)) return [first];
+  if (!hasLabel(row)) return [first];
   if (!GROUPS.outliers[group]) return [first];
   const inGroup = rowsOfSubject(subjectOf(row)).filter((other) => CLUSTERS.group[other] === group).length;
   return [`${first}, `, make("span", { class: "some" }, inGroup > 1 ? `${outliers} in the group` : outliers)];
+}
+
+// A coloured word: `number` of "corrected" or "removed".
+function correctionBadge(kind, number = null) {
+  return make("span", { class: `badge ${kind}` }, number === null ? kind : `${formatNumber(number)} ${kind}`);
 }
 
 function averageNote(row) {

@@ -13,7 +13,10 @@ const countRows = () => CLUSTERS.label.length;
 const byId = (id) => document.getElementById(id);
 const formatNumber = new Intl.NumberFormat("en").format;
 const several = (number, thing) => `${formatNumber(number)} ${thing}${number === 1 ? "" : "s"}`;
-const isCluster = (row) => CLUSTERS.label[row] >= 0;
+// A row is of a cluster, which somebody may have removed since it is not an object, or of a group without one.
+const hasLabel = (row) => CLUSTERS.label[row] >= 0;
+const isRemoved = (row) => CLUSTERS.correction[row] === "removed";
+const isCluster = (row) => hasLabel(row) && !isRemoved(row);
 const imageOf = (row) => GROUPS.image[CLUSTERS.group[row]];
 const subjectOf = (row) => IMAGES.subject[imageOf(row)];
 const frameOf = (row) => IMAGES.frame[imageOf(row)];
@@ -22,7 +25,7 @@ const taskOf = (row) => GROUPS.task[CLUSTERS.group[row]];
 // The project's words for tools and tasks, by their keys.
 const wordFor = (words, key) => (Object.hasOwn(words, key) ? words[key] : key);
 const toolName = (row) => wordFor(DATA.words.tools, toolOf(row));
-const nameOf = (row) => (isCluster(row) ? `cluster ${CLUSTERS.label[row]}` : "no cluster");
+const nameOf = (row) => (hasLabel(row) ? `cluster ${CLUSTERS.label[row]}` : "no cluster");
 
 // Text is always set as text, so that no data is interpreted as HTML.
 function make(name, attributes = {}, ...children) {
@@ -51,7 +54,7 @@ function median(numbers) {
 }
 
 function anchorOf(row) {
-  const label = isCluster(row) ? CLUSTERS.label[row] : "none";
+  const label = hasLabel(row) ? CLUSTERS.label[row] : "none";
   return `cluster-${subjectOf(row)}-${frameOf(row)}-${encodeURIComponent(toolOf(row))}-${label}`;
 }
 
@@ -59,12 +62,15 @@ function anchorOf(row) {
 const ONLY_IN_TABLES = {
   type: null, area: null, expected: null, needed: null, votes: null, answers: null, average: "", levels: [], levelNumbers: [], levelAreas: [],
 };
+// Who corrected or removed a cluster, and when, if anybody did.
+const CORRECTION = { correction: null, correctedBy: null, correctedAt: null };
 
 // Shows rows of `group`, `label`, `marks`, `threshold`, `consensus` and maybe the columns of the tables, sorted by group
 // and label. `labels` are those of the marks of each group.
 function setRows(rows, labels) {
-  const names = ["group", "label", "marks", "threshold", "consensus", ...Object.keys(ONLY_IN_TABLES)];
-  for (const name of names) CLUSTERS[name] = rows.map((row) => row[name] ?? ONLY_IN_TABLES[name] ?? null);
+  const others = { ...ONLY_IN_TABLES, ...CORRECTION };
+  const names = ["group", "label", "marks", "threshold", "consensus", ...Object.keys(others)];
+  for (const name of names) CLUSTERS[name] = rows.map((row) => row[name] ?? others[name] ?? null);
   GROUPS.labels = labels;
   GROUPS.outliers = labels.map((ofGroup) => ofGroup.reduce((sum, label) => sum + (label < 0), 0));
   rowsByAnchor = rowsBySubject = null;
@@ -80,6 +86,12 @@ function rowAt(anchor) {
 function rowsOfSubject(subject) {
   rowsBySubject ??= groupedBy(CLUSTERS.label.keys(), subjectOf);
   return rowsBySubject.get(subject) ?? [];
+}
+
+// Such as "corrected by Ada, 2026-11-02 09:30 UTC".
+function correctionOf(row) {
+  const by = CLUSTERS.correctedBy[row];
+  return `${CLUSTERS.correction[row]}${by === null ? "" : ` by ${by}`}, ${CLUSTERS.correctedAt[row]}`;
 }
 
 const clustersOfSubject = (subject) => rowsOfSubject(subject).filter(isCluster);

@@ -6,7 +6,7 @@ const setRatio = propertyOf("#details", "--ratio");
 let current = null;
 
 // Only the clusters of the output have a row in its tables.
-const isInTables = (row) => isCluster(row) && CLUSTERS.type[row] !== null;
+const isInTables = (row) => hasLabel(row) && CLUSTERS.type[row] !== null;
 
 function keysOf(row) {
   return {
@@ -38,7 +38,7 @@ function sqlOf(row) {
 
 function showDetails(row) {
   current = row;
-  const consensus = isCluster(row) ? `consensus ${CLUSTERS.consensus[row].toFixed(3)}` : "nobody agrees";
+  const consensus = hasLabel(row) ? `consensus ${CLUSTERS.consensus[row].toFixed(3)}` : "nobody agrees";
   byId("details-name").textContent = `Subject ${subjectOf(row)}, ${nameOf(row)}: ${consensus}`;
   const place = shown.indexOf(row);
   byId("previous").disabled = place <= 0;
@@ -50,7 +50,7 @@ function showDetails(row) {
   large.setAttribute("aria-label", described(row, "outlines"));
   const body = byId("details-body");
   body.replaceChildren(
-    make("p", { class: "hint" }, `Frame ${frameOf(row)}, ${toolName(row)}: ${described(row, "outlines").toLowerCase()}`),
+    make("p", { class: "hint" }, `Frame ${frameOf(row)}, ${toolName(row)}: ${described(row, "outlines").toLowerCase()}${sentenceOfCorrection(row)}`),
     make("div", { class: "enlarged" }, make("div", { class: "stage" }, large), views(large)),
     make("div", { class: "columns" },
       make("div", {}, keysBox(row), siblingsBox(row), subjectBox(row)),
@@ -58,6 +58,13 @@ function showDetails(row) {
   if (!DIALOG.open) DIALOG.showModal();
   DIALOG.scrollTop = 0;
   byId("details-name").focus({ preventScroll: true });
+}
+
+function sentenceOfCorrection(row) {
+  if (CLUSTERS.correction[row] === null) return "";
+  return isRemoved(row)
+    ? `; ${correctionOf(row)}: it is not an object, and in no export`
+    : `; ${correctionOf(row)}${tried === null ? ": the polygon of table corrections replaces the average" : ""}`;
 }
 
 function views(svg) {
@@ -91,7 +98,7 @@ function keysBox(row) {
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value))));
   const inTables = isInTables(row);
   return make("section", {},
-    make("h3", {}, inTables ? "Row in the tables" : isCluster(row) ? "With these settings" : "Group in the tables"),
+    make("h3", {}, inTables ? "Row in the tables" : hasLabel(row) ? "With these settings" : "Group in the tables"),
     tableBox("Row in the tables", null, rows),
     make("details", {},
       make("summary", {}, "Look it up in Python or SQL"),
@@ -113,7 +120,7 @@ function wordsOf(row) {
 
 function figuresOf(row) {
   const classifications = ["n_classifications", GROUPS.classifications[CLUSTERS.group[row]]];
-  if (!isCluster(row)) return [classifications];
+  if (!hasLabel(row)) return [classifications];
   const figures = [
     ["clusters_count", CLUSTERS.marks[row]],
     classifications,
@@ -127,6 +134,11 @@ function figuresOf(row) {
   const expected = CLUSTERS.expected[row], votes = CLUSTERS.votes[row];
   if (expected !== null) figures.push(["expected_iou", expected.toFixed(6)], ["classifications_needed", CLUSTERS.needed[row]]);
   if (votes !== null) figures.push(["details_votes", votes]);
+  if (CLUSTERS.correction[row] !== null) {
+    const by = CLUSTERS.correctedBy[row];
+    if (by !== null) figures.push(["corrected_by", by]);
+    figures.push(["corrected_at", CLUSTERS.correctedAt[row]]);
+  }
   return figures;
 }
 
@@ -160,7 +172,7 @@ function siblingsBox(row) {
   const subject = subjectOf(row), of = numberOfClusters(subject);
   const items = rowsOfSubject(subject).filter((other) => other !== row).map((other) =>
     make("li", {}, make("a", { href: `#${anchorOf(other)}` }, `frame ${frameOf(other)}, ${toolName(other)}, ${nameOf(other)}`),
-      isCluster(other) ? `: ${CLUSTERS.consensus[other].toFixed(2)}` : ""));
+      isRemoved(other) ? ": removed" : isCluster(other) ? `: ${CLUSTERS.consensus[other].toFixed(2)}` : ""));
   const left = of - clustersOfSubject(subject).length;
   return make("section", {},
     make("h3", {}, "Other clusters of this subject"),

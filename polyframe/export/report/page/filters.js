@@ -15,11 +15,12 @@ const ORDERS = {
   subject: (a, b) => a - b,
 };
 
-// Groups without a cluster first, then the least consensus, of the most marks.
+// Groups without a cluster first, then the least consensus, of the most marks; removed clusters last.
 function worst(a, b) {
   const { consensus, marks, group } = CLUSTERS;
-  if (isCluster(a) !== isCluster(b)) return isCluster(a) - isCluster(b);
-  if (!isCluster(a)) return GROUPS.paths[group[b]].length - GROUPS.paths[group[a]].length || a - b;
+  if (hasLabel(a) !== hasLabel(b)) return hasLabel(a) - hasLabel(b);
+  if (isRemoved(a) !== isRemoved(b)) return isRemoved(a) - isRemoved(b);
+  if (!hasLabel(a)) return GROUPS.paths[group[b]].length - GROUPS.paths[group[a]].length || a - b;
   return consensus[a] - consensus[b] || marks[b] - marks[a] || a - b;
 }
 
@@ -54,18 +55,20 @@ function chosenFilters() {
     support: byId("support").valueAsNumber || 0,
     expected: byId("expected").value === "" ? Infinity : byId("expected").valueAsNumber,
     tool: tool && JSON.parse(tool),
+    correction: byId("correction").value,
     begins: byId("subject").value.trim(),
     withOutliers: byId("with-outliers").checked,
   };
 }
 
-function chosenRows({ least, most, fewest, largest, support, expected, tool, begins, withOutliers }) {
+function chosenRows({ least, most, fewest, largest, support, expected, tool, correction, begins, withOutliers }) {
   const chosen = [];
   for (let row = 0; row < countRows(); row++) {
     const consensus = CLUSTERS.consensus[row] ?? 0, marks = CLUSTERS.marks[row];
     if (consensus < least || consensus > most || marks < fewest || marks > largest) continue;
     if (100 * CLUSTERS.threshold[row] < support || (CLUSTERS.expected[row] ?? Infinity) > expected) continue;
     if (tool && (tool[0] !== taskOf(row) || tool[1] !== toolOf(row))) continue;
+    if (correction && (CLUSTERS.correction[row] ?? "none") !== correction) continue;
     const subject = subjectOf(row);
     if (onlyVolunteer !== null && !drewIn(onlyVolunteer, row)) continue;
     if (onlySubject !== null ? subject !== onlySubject : !subject.startsWith(begins)) continue;
@@ -97,7 +100,7 @@ function placesOf(rows) {
 }
 
 // The filters as a sentence, for paper, where the fields are hidden.
-function criteria({ least, most, fewest, largest, support, expected, tool, begins, withOutliers }) {
+function criteria({ least, most, fewest, largest, support, expected, tool, correction, begins, withOutliers }) {
   const filters = [
     least > 0 || most < 1 ? `consensus from ${least.toFixed(2)} to ${most.toFixed(2)}` : "",
     fewest ? `at least ${several(fewest, "mark")}` : "",
@@ -105,6 +108,7 @@ function criteria({ least, most, fewest, largest, support, expected, tool, begin
     support > 0 ? `at least ${support} % of the classifications` : "",
     expected < Infinity ? `expected IoU at most ${expected}` : "",
     tool ? `tool ${wordFor(DATA.words.tools, tool[1])}` : "",
+    correction ? byId("correction").selectedOptions[0].textContent : "",
     onlySubject !== null ? `subject ${onlySubject}` : begins ? `subjects that start with ${begins}` : "",
     onlyVolunteer !== null ? `marks of ${VOLUNTEERS.name[onlyVolunteer]}` : "",
     withOutliers ? "only groups with outliers" : "",
@@ -142,10 +146,14 @@ function apply({ inPlace = false } = {}) {
 }
 
 function countSentence(chosen) {
-  const clusters = chosen.filter(isCluster).length, without = chosen.length - clusters;
-  const all = CLUSTERS.label.filter((label) => label >= 0).length;
-  const others = without ? `, and ${several(without, "group")} without a cluster` : "";
-  return `${formatNumber(clusters)} of ${several(all, "cluster")} shown${others}`;
+  const clusters = chosen.filter(isCluster).length, removed = chosen.filter(isRemoved).length;
+  const without = chosen.length - clusters - removed, all = [...CLUSTERS.label.keys()].filter(isCluster).length;
+  const parts = [
+    `${formatNumber(clusters)} of ${several(all, "cluster")} shown`,
+    removed ? several(removed, "removed cluster") : "",
+    without ? `and ${several(without, "group")} without a cluster` : "",
+  ];
+  return parts.filter(Boolean).join(", ");
 }
 
 function showBars(chosen) {

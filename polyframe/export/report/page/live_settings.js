@@ -61,6 +61,20 @@ const outputRowsOfGroups = groupedBy(OUTPUT_ROWS, (row) => row.group);
 
 const sameLabels = (one, other) => one.every((label, mark) => label === other[mark]);
 
+// The corrections of a group, by the marks of their clusters. A cluster that other settings do not change keeps its own,
+// as after `polyframe reduce`.
+const correctionsOfGroups = new Map();
+for (const { group, label, ...row } of OUTPUT_ROWS) {
+  if (row.correction === null || label < 0) continue;
+  if (!correctionsOfGroups.has(group)) correctionsOfGroups.set(group, new Map());
+  const correction = Object.fromEntries(Object.keys(CORRECTION).map((name) => [name, row[name]]));
+  correctionsOfGroups.get(group).set(marksWithLabel(OUTPUT_LABELS[group], label), correction);
+}
+
+function marksWithLabel(labels, label) {
+  return String([...labels.keys()].filter((mark) => labels[mark] === label));
+}
+
 // A row for each cluster above the threshold, or one for a group without any.
 function rowsWith(labels, group) {
   if (!LIVE.included[group]) return outputRowsOfGroups.get(group);
@@ -72,6 +86,7 @@ function rowsWith(labels, group) {
       threshold: cluster.marks / GROUPS.classifications[group],
       // Exact, so that a group that does not change shows the same numbers.
       consensus: known.find(({ label }) => label === cluster.label)?.consensus ?? cluster.consensus,
+      ...(correctionsOfGroups.get(group)?.get(marksWithLabel(labels, cluster.label)) ?? CORRECTION),
     }))
     .filter(({ threshold }) => threshold > LIVE.minThreshold);
   return rows.length ? rows : [rowWithoutCluster(group)];
@@ -95,16 +110,17 @@ function showSettings(settings) {
 
 // What the rows of a clustering add up to.
 function totals(rows, labels) {
-  const clusters = rows.filter(({ label }) => label >= 0);
+  const clusters = rows.filter(({ label, correction }) => label >= 0 && correction !== "removed");
   return {
     clusters: clusters.length,
     outliers: labels.reduce((sum, ofGroup) => sum + ofGroup.reduce((number, label) => number + (label < 0), 0), 0),
-    without: rows.length - clusters.length,
+    without: rows.filter(({ label }) => label < 0).length,
     consensus: median(clusters.map(({ consensus }) => consensus)),
+    corrections: rows.filter(({ label, correction }) => label >= 0 && correction !== null).length,
   };
 }
 
-const MEASURES = ["clusters", "outliers", "without", "consensus"];
+const MEASURES = ["clusters", "outliers", "without", "consensus", "corrections"];
 const formatMeasure = (name, value) => (value === null ? "none" : name === "consensus" ? value.toFixed(3) : formatNumber(value));
 
 let knownTotals = null;
@@ -115,7 +131,7 @@ function outputTotals() {
 }
 
 function shownRows() {
-  return CLUSTERS.label.map((label, row) => ({ label, consensus: CLUSTERS.consensus[row] }));
+  return CLUSTERS.label.map((label, row) => ({ label, consensus: CLUSTERS.consensus[row], correction: CLUSTERS.correction[row] }));
 }
 
 function showPanel() {

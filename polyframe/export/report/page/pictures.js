@@ -79,10 +79,12 @@ function thumbnailOf(rows) {
   drawImage(svg, image, address);
   const ofImage = rows.filter((row) => imageOf(row) === image);
   for (const group of new Set(ofImage.map((row) => CLUSTERS.group[row]))) {
-    const paths = groupedBy(GROUPS.paths[group].keys(), (k) => (GROUPS.labels[group][k] < 0 ? "outlier" : "outline"));
+    const removed = new Set(ofImage.filter((row) => CLUSTERS.group[row] === group && isRemoved(row)).map((row) => CLUSTERS.label[row]));
+    const layerOf = (label) => (label < 0 ? "outlier" : removed.has(label) ? "other" : "outline");
+    const paths = groupedBy(GROUPS.paths[group].keys(), (k) => layerOf(GROUPS.labels[group][k]));
     for (const [layer, marks] of paths) line(svg, layer, marks.map((k) => GROUPS.paths[group][k]).join(""));
   }
-  for (const row of ofImage) if (CLUSTERS.average[row]) line(svg, "average", CLUSTERS.average[row]);
+  for (const row of ofImage) if (CLUSTERS.average[row]) line(svg, thickLayer(row), CLUSTERS.average[row]);
   return svg;
 }
 
@@ -110,14 +112,16 @@ function drawKind(svg, kind) {
   if (kind === "contours") drawContours(svg, row);
   else drawOutlines(svg, row);
   const thick = kind === "contours" ? majorityOf(row) : CLUSTERS.average[row];
-  if (thick) line(svg, "average", thick);
+  if (thick) line(svg, thickLayer(row), thick);
 }
+
+const thickLayer = (row) => (CLUSTERS.correction[row] === "corrected" ? "corrected" : "average");
 
 // The outline of what more than half of the marks cover, unless the outline is a chosen level, the majority with its ties,
 // or somebody's correction; without such a level, the average.
 function majorityOf(row) {
   const level = Math.floor(CLUSTERS.marks[row] / 2) + 1;
-  if (DATA.level || ["majority", "corrected"].includes(CLUSTERS.type[row])) return CLUSTERS.average[row];
+  if (DATA.level || isRemoved(row) || ["majority", "corrected"].includes(CLUSTERS.type[row])) return CLUSTERS.average[row];
   return CLUSTERS.levels[row][CLUSTERS.levelNumbers[row].indexOf(level)] ?? CLUSTERS.average[row];
 }
 
@@ -128,7 +132,7 @@ function setView(svg, close) {
 function described(row, kind) {
   const group = CLUSTERS.group[row], outliers = several(GROUPS.outliers[group], "outlier");
   if (kind === "contours") return `Contours: ${several(CLUSTERS.levels[row].length, "level")}`;
-  return isCluster(row) ? `Outlines of ${several(CLUSTERS.marks[row], "mark")} and ${outliers}` : `Outlines of ${outliers}`;
+  return hasLabel(row) ? `Outlines of ${several(CLUSTERS.marks[row], "mark")} and ${outliers}` : `Outlines of ${outliers}`;
 }
 
 const hasContours = (row) => CLUSTERS.levels[row].length > 0;
@@ -166,10 +170,11 @@ function drawContours(svg, row) {
   });
 }
 
-// A line, on images with a dark rim.
+// A line, on images with a dark rim; that of a correction is double.
 function line(svg, layer, path) {
   const both = draw("g", { class: `line ${layer}` }, svg);
   if (svg.classList.contains("on-image")) draw("path", { class: "rim", d: path }, both);
   draw("path", { d: path }, both);
+  if (layer === "corrected") draw("path", { class: "core", d: path }, both);
   return both;
 }

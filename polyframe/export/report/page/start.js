@@ -43,6 +43,7 @@ document.body.classList.add("with-script");
 const HAS_IMAGES = Boolean(document.querySelector("[id^='image-'][type='text/plain']"));
 document.body.classList.toggle("images", HAS_IMAGES);
 document.body.classList.toggle("with-contours", DATA.contours);
+document.body.classList.toggle("with-corrections", DATA.clusters.correction.some((one) => one !== null));
 byId("image-layer").hidden = !HAS_IMAGES;
 document.querySelector("[data-layer=contours]").parentElement.hidden = !DATA.contours;
 // On a small screen the clusters come first.

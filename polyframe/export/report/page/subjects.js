@@ -25,7 +25,7 @@ function showSubjects(rows) {
   more.setAttribute("aria-expanded", String(allSubjects));
 }
 
-const agreesOnSome = (subject) => rowsOfSubject(subject).some(isCluster);
+const agreesOnSome = (subject) => rowsOfSubject(subject).some(hasLabel);
 
 function newSubjectCard(subject) {
   const card = SUBJECT_CARD.cloneNode(true), [thumbnail, text] = card.children;
@@ -37,6 +37,10 @@ function newSubjectCard(subject) {
   counts.textContent = [several(about.volunteers, "volunteer"), several(numberOfClusters(subject), "cluster"), several(outliersOf(rows), "outlier")].join(", ");
   quality.textContent = qualityOf(rows, about);
   badges.append(...badgesOf(rows, about).map((badge) => make("span", { class: "badge" }, badge)));
+  for (const kind of ["corrected", "removed"]) {
+    const number = rows.filter((row) => CLUSTERS.correction[row] === kind).length;
+    if (number) badges.append(correctionBadge(kind, number));
+  }
   return card;
 }
 
@@ -54,7 +58,7 @@ function qualityOf(rows, about) {
 }
 
 function badgesOf(rows, about) {
-  const groups = new Set(rows.map((row) => CLUSTERS.group[row])).size, without = rows.filter((row) => !isCluster(row)).length;
+  const groups = new Set(rows.map((row) => CLUSTERS.group[row])).size, without = rows.filter((row) => !hasLabel(row)).length;
   const more = tried === null && about.needed !== null ? about.needed - about.classifications : 0;
   return [
     without === 0 ? "" : without === groups ? "nobody agrees" : `${without} of ${several(groups, "group")} without a cluster`,
