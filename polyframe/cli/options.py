@@ -184,6 +184,12 @@ words_option = click.option(
     type=PATH_OR_ADDRESS,
     help="workflow export (CSV), whose words for tasks, tools and answers are shown in place of their keys",
 )
+word_classifications_option = click.option(
+    "--classifications",
+    type=PATH_OR_ADDRESS,
+    help="classification export, which records the questions of tasks, and the labels of tools if drawn with "
+    "classifier 1.x",
+)
 title_option = click.option("--title", help="title to show  [default: what is shown]")
 _IMAGE_OPTIONS: Final = (
     click.option(

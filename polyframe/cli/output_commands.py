@@ -23,11 +23,18 @@ from polyframe.cli.options import (
     quiet_option,
     storage_option,
     title_option,
+    word_classifications_option,
     words_option,
 )
-from polyframe.cli.parameter_types import DURATION, LEVEL, LOCAL_PATH, PATH_OR_ADDRESS
+from polyframe.cli.parameter_types import (
+    DURATION,
+    LEVEL,
+    LOCAL_PATH,
+    PATH_OR_ADDRESS,
+    given_storage_options,
+)
 from polyframe.cli.progress import ProgressBar
-from polyframe.core.addresses import Place
+from polyframe.core.addresses import Address, Place
 from polyframe.core.errors import UsageError
 from polyframe.core.levels import Level
 from polyframe.core.plurals import counted
@@ -49,12 +56,21 @@ from polyframe.export.report import LIMIT
     help="with --check: the longest time since a run published the tables, or found that they are up to "
     "date, such as 26h, 90m or 3d",
 )
+@words_option
+@word_classifications_option
 @storage_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="print only problems and errors")
 @log_format_option
 def status(
-    output: Place, versions: bool, check: bool, max_age: timedelta | None, as_json: bool, quiet: bool
+    output: Place,
+    versions: bool,
+    check: bool,
+    max_age: timedelta | None,
+    workflows: Path | Address | None,
+    classifications: Path | Address | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Show the tables and settings of OUT, whether they are current, and whether a run is in progress.
 
@@ -66,6 +82,7 @@ def status(
         raise UsageError("--max-age needs --check")
     from polyframe import api
     from polyframe.cli.status_format import checked_line, status_lines, status_object
+    from polyframe.export.words import words_of_output
 
     result = api.status(output, versions=versions)
     problems = result.problems(max_age) if check else []
@@ -75,7 +92,12 @@ def status(
     if as_json:
         print_object(status_object(result, problems if check else None), exit_code)
     elif not quiet:
-        for line in status_lines(result) if not check else [] if problems else [checked_line(result)]:
+        # Words need the tables, which a damaged output may not have.
+        has_words = not check and result.polyframe_version is not None and not result.not_current
+        exports = (workflows, classifications) if has_words else (None, None)
+        stores = given_storage_options(click.get_current_context())
+        words = words_of_output(output, *exports, say(quiet), stores)
+        for line in status_lines(result, words) if not check else [] if problems else [checked_line(result)]:
             click.echo(line)
     if exit_code:
         sys.exit(exit_code)

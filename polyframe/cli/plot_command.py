@@ -16,6 +16,7 @@ from polyframe.cli.options import (
     image_options,
     storage_option,
     title_option,
+    word_classifications_option,
     words_option,
 )
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS, PLACE, SUBJECT_ID
@@ -71,12 +72,7 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
 @_content_option("--tool", multiple=True, type=int, help="only the tool with this index; repeatable")
 @_content_option("--task", multiple=True, help="only this task, such as T0; repeatable")
 @words_option
-@click.option(
-    "--classifications",
-    type=PATH_OR_ADDRESS,
-    help="classification export, which records the questions of tasks, and the labels of tools if drawn with "
-    "classifier 1.x",
-)
+@word_classifications_option
 @title_option
 @_image_option("--image", type=LOCAL_PATH, help="image file of the frame")
 @image_options
@@ -117,7 +113,7 @@ def plot(
         if output is None:
             figure = pictures.toy_figure(width=width)
         elif subject is None:
-            figure = pictures.overview_figure(output, title=title, width=width)
+            figure = pictures.overview_figure(output, title=title, workflows=chosen["workflows"], width=width)
         else:
             figure = _subject_figure(output, subject, width, title, corrections=corrections, **chosen)
         pictures.save_figure(figure, picture)
@@ -129,7 +125,10 @@ def _check(output: Place | None, subject: int | None, toy: bool, chosen: Mapping
         raise UsageError("--toy cannot be combined with OUT or --subject")
     if not toy and output is None:
         raise UsageError("name an output directory, or use --toy; see `polyframe plot --help`")
-    set_names = [name for name, value in chosen.items() if value not in (None, (), False)]
+    for_all = () if toy else ("workflows",)
+    set_names = [
+        name for name, value in chosen.items() if value not in (None, (), False) and name not in for_all
+    ]
     if subject is None and set_names:
         raise UsageError(f"--{set_names[0]} needs --subject ID")
     images = [name for name in ("images", "fetch") if chosen[name]]

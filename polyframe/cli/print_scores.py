@@ -7,6 +7,7 @@ import polars as pl
 
 from polyframe.cli.printed_tables import aligned, printable, shortened_lines
 from polyframe.core.plurals import counted
+from polyframe.export.words import Words
 
 #: Most volunteers that are listed, the worst first.
 _MOST_LISTED: Final = 30
@@ -27,20 +28,25 @@ _PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
 )
 
 
-def score_lines(table: pl.DataFrame) -> list[str]:
+def score_lines(table: pl.DataFrame, words: Words) -> list[str]:
     """Format the table as aligned lines: everything, the tools, the volunteers worst first.
 
     Parameters
     ----------
     table : polars.DataFrame
         The result of `polyframe.score`.
+    words : Words
+        The labels of tools.
     """
     volunteers = table.filter(pl.col("scope") == "volunteer").sort(
         "f1", "gold_iou", "volunteer", nulls_last=True
     )
     rows = pl.concat([table.filter(pl.col("scope") != "volunteer"), volunteers.head(_MOST_LISTED)])
-    names = rows.select(pl.coalesce("volunteer", "tool", "scope")).to_series().to_list()
-    columns = [["", table["scored"][0], *map(printable, names)]]
+    names = [
+        _tool(row["tool"], words) if row["scope"] == "tool" else printable(row["volunteer"] or row["scope"])
+        for row in rows.iter_rows(named=True)
+    ]
+    columns = [["", table["scored"][0], *names]]
     columns += [
         [first_line, second_line, *("-" if value is None else formatted(value) for value in rows[name])]
         for first_line, second_line, name, formatted in _PRINTED
@@ -50,7 +56,14 @@ def score_lines(table: pl.DataFrame) -> list[str]:
         lines.append(
             f"and {counted(volunteers.height - _MOST_LISTED, 'more volunteer')}; -o saves all of them"
         )
-    return lines + shortened_lines(names)
+    return lines + shortened_lines(rows["volunteer"])
+
+
+def _tool(name: str, words: Words) -> str:
+    """Return the label of a tool; if it is shortened, another one may look the same, so its key follows."""
+    label = words.tool(name)
+    shown = printable(label)
+    return shown if shown == label or name in label else f"{shown} ({name})"
 
 
 def score_object(table: pl.DataFrame, output: str, gold: str) -> dict[str, Any]:

@@ -20,8 +20,10 @@ from polyframe.cli.options import (
     output_argument,
     quiet_option,
     storage_option,
+    word_classifications_option,
+    words_option,
 )
-from polyframe.cli.parameter_types import GOLD_OUTLINES, LEVEL, LOCAL_PATH
+from polyframe.cli.parameter_types import GOLD_OUTLINES, LEVEL, LOCAL_PATH, given_storage_options
 from polyframe.core.addresses import Address, Place
 from polyframe.core.choices import ScoredTable
 
@@ -54,31 +56,45 @@ from polyframe.core.choices import ScoredTable
 @click.option("--min-iou", type=float, help="least IoU of a match (0 <= min_iou <= 1)  [default: 0.5]")
 @named_setting_options("task", "tool", default=DEFAULT_OF_OUT)
 @corrections_option
+@words_option
+@word_classifications_option
 @click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
 @storage_option
 @json_option
 @quiet_option
 @log_format_option
 def score(
-    output: Place, gold: str | Address, table_file: Path | None, as_json: bool, quiet: bool, **options: Any
+    output: Place,
+    gold: str | Address,
+    workflows: Path | Address | None,
+    classifications: Path | Address | None,
+    table_file: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Compare what OUT contains with the outlines of an expert. Nothing in OUT is changed.
 
     On each image and for each tool, outlines are matched one to one so that the sum of their IoU is largest.
     Prints precision, recall, F1, mean IoU, the distance between boundaries and the ratio of areas, for
-    everything and for each tool. Images that the expert did not look at do not count.
+    everything and for each tool. Images that the expert did not look at do not count. Files and JSON name
+    tools by their keys.
     """
     from polyframe import api
     from polyframe.cli.print_scores import score_lines, score_object
     from polyframe.cli.printed_tables import check_table_format, write_table
+    from polyframe.export.words import words_of_output
 
     if table_file:
         check_table_format(table_file, output)
-    table = api.score(output, gold, say=say(quiet), **drop_unset(options))
+    notes = say(quiet)
+    stores = given_storage_options(click.get_current_context())
+    words = words_of_output(output, workflows, classifications, notes, stores)
+    table = api.score(output, gold, say=words.in_notes(notes), **drop_unset(options))
     if as_json:
         print_object(score_object(table, str(output), str(gold)))
     elif not quiet:
-        for line in score_lines(table):
+        for line in score_lines(table, words):
             click.echo(line)
     if table_file:
         write_table(table, table_file)

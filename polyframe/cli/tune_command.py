@@ -20,10 +20,13 @@ from polyframe.cli.options import (
     progress_option,
     quiet_option,
     storage_option,
+    title_option,
+    words_option,
 )
-from polyframe.cli.parameter_types import GOLD_OUTLINES, LOCAL_PATH
+from polyframe.cli.parameter_types import GOLD_OUTLINES, LOCAL_PATH, given_storage_options
 from polyframe.cli.progress import ProgressBar
 from polyframe.core.addresses import Address, Place
+from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import file_ending, name_of_place
 
 
@@ -65,6 +68,8 @@ from polyframe.core.local_paths import file_ending, name_of_place
 @click.option(
     "--plot", "picture", metavar="FILE", type=LOCAL_PATH, help="draw the table as .png, .svg or .pdf"
 )
+@words_option
+@title_option
 @named_setting_options(
     *("task", "tool", "filter", "exclude_volunteers", "gold_standard", "min_threshold"),
     default=DEFAULT_OF_OUT,
@@ -85,6 +90,8 @@ def tune(
     gold: str | Address | None,
     table_file: Path | None,
     picture: Path | None,
+    workflows: Path | Address | None,
+    title: str | None,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -95,6 +102,9 @@ def tune(
     the quartiles of consensus. hdbscan ignores eps. Distances are computed only once. Nothing in OUT is
     changed. Settings that are omitted are those of OUT.
     """
+    for name, value in (("workflows", workflows), ("title", title)):
+        if value is not None and not picture:
+            raise UsageError(f"--{name} needs --plot FILE")
     if picture:
         # Fail before the work if Matplotlib is missing or the format is unknown.
         from polyframe import plot as pictures
@@ -104,9 +114,13 @@ def tune(
     from polyframe import api
     from polyframe.cli.print_tuning import tuning_lines
     from polyframe.cli.printed_tables import check_table_format, write_table
+    from polyframe.export.words import words_of_output
 
     if table_file:
         check_table_format(table_file, output)
+    stores = given_storage_options(click.get_current_context())
+    words = words_of_output(output, workflows, None, say(quiet), stores)
+    name = words.workflow or name_of_place(output)
     with ProgressBar(quiet, "counted") as progress:
         table = api.tune(
             output,
@@ -128,5 +142,5 @@ def tune(
         write_table(table, table_file)
     if picture:
         with pictures.own_style():
-            figure = pictures.tuning_figure(table, name=name_of_place(output))
+            figure = pictures.tuning_figure(table, name=name, title=title)
             pictures.save_figure(figure, picture)

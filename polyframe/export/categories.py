@@ -74,7 +74,7 @@ def read_categories(tables: OutputTables, options: ExportOptions, say: Say) -> C
     """
     tools: set[tuple[str, int, str]] = set()
     # `polyframe contours` can follow `polyframe extract` directly.
-    table = "contours" if tables.contains("contours") and not tables.contains("groups") else "groups"
+    table = next((name for name in ("groups", "contours", "extractions") if tables.contains(name)), "groups")
     for frames in tables.partitions(**{table: ["tool", "workflow_id", "task"]}):
         tools |= set(frames[table].select("tool", "workflow_id", "task").unique().iter_rows())
     labels: ToolLabels = {}

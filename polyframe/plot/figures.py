@@ -15,6 +15,7 @@ from polyframe.core.choices import AverageType, Scale
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame
 from polyframe.core.levels import AnyLevel, parse_level
+from polyframe.core.local_copies import AnyFile
 from polyframe.core.local_paths import (
     AnyPath,
     AnyPlace,
@@ -27,6 +28,7 @@ from polyframe.core.local_paths import (
 )
 from polyframe.core.notes import show as show_note
 from polyframe.core.plurals import counted
+from polyframe.export.words import words_of_output
 from polyframe.plot.draw_consensus import consensus, consensus_by_size, consensus_counts
 from polyframe.plot.draw_contours import (
     agreement,
@@ -173,6 +175,7 @@ def overview_figure(
     output: AnyPlace,
     *,
     title: str | None = None,
+    workflows: AnyFile | None = None,
     width: int = WIDTH,
     storage_options: Mapping[str, str] | None = None,
 ) -> Figure:
@@ -184,6 +187,8 @@ def overview_figure(
         The output directory.
     title : str, optional
         Replaces the line above the drawings.
+    workflows : path or address, optional
+        The workflow export: the line names the workflow in place of the directory.
     width : int
         Width of the picture in pixels, at 120 pixels per inch.
     storage_options : mapping, optional
@@ -196,19 +201,22 @@ def overview_figure(
     Raises
     ------
     PolyframeError
-        If the table `reductions` is missing, or it cannot be read.
+        If the table `reductions` is missing, or it or the workflow export cannot be read.
     """
     output = place_of(output, "output", storage_options)
+    words = words_of_output(output, workflows, None, show_note, storage_options)
     cluster_counts = consensus_counts(output)
     figure = empty_figure(width)
     axes = [add_panel(figure, 2), add_panel(figure, 2)]
     consensus(cluster_counts, axes[0])
     consensus_by_size(cluster_counts, axes[1])
-    arrange(figure, [axes], [title or f"All clusters of {name_of_place(output)}"])
+    arrange(figure, [axes], [title or f"All clusters of {words.workflow or name_of_place(output)}"])
     return figure
 
 
-def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) -> Figure:
+def tuning_figure(
+    table: Frame, *, name: str | None = None, title: str | None = None, width: int = WIDTH
+) -> Figure:
     """Draw the results of many settings: seven quantities against `eps`, or four without gold outlines.
 
     Parameters
@@ -217,6 +225,8 @@ def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) 
         From `polyframe.tune`; of Polars, pandas or Arrow.
     name : str, optional
         The name of the marks.
+    title : str, optional
+        Replaces the line above the drawings.
     width : int
         Width of the picture in pixels, at 120 pixels per inch.
 
@@ -237,7 +247,8 @@ def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) 
     of_what = f" of {name}" if name else ""
     marks, groups = (int(table[column].max() or 0) for column in ("marks", "groups"))  # type: ignore[arg-type]
     rows = [axes[:2], axes[2:]]
-    headers = [f"Settings for the {counted(marks, 'mark')} in {counted(groups, 'group')}{of_what}", ""]
+    what = f"Settings for the {counted(marks, 'mark')} in {counted(groups, 'group')}{of_what}"
+    headers = [title or what, ""]
     if has_gold(table):
         columns = len(GOLD_KINDS)
         rows.append([tuning(table, add_panel(figure, columns), show=kind) for kind in GOLD_KINDS])

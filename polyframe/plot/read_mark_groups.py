@@ -219,9 +219,15 @@ def _in_words(groups: list[MarkGroup], reductions: pl.DataFrame, words: Words) -
 
 
 def _no_marks(subject_id: int, what: str, groups: list[MarkGroup]) -> str:
-    available = ", ".join(f"frame {group.frame} {group.tool}" for group in groups[:_MOST_LISTED])
+    available = ", ".join(
+        f"frame {group.frame} {group.tool}{_in_brackets(group)}" for group in groups[:_MOST_LISTED]
+    )
     more = f" and {len(groups) - _MOST_LISTED} more" if len(groups) > _MOST_LISTED else ""
     return f"subject {subject_id} has no marks {what}; it has {available}{more}"
+
+
+def _in_brackets(group: MarkGroup) -> str:
+    return f" ({group.tool_label})" if group.tool_label and group.tool not in group.tool_label else ""
 
 
 def groups_of(

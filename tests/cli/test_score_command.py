@@ -16,6 +16,7 @@ from json_results import common_keys
 import polyframe as pf
 from polyframe.cli.print_scores import score_lines
 from polyframe.core.result_tables import SCORES
+from polyframe.export.words import Words
 
 Call = Callable[..., Done]
 
@@ -120,6 +121,50 @@ def test_gold_of_another_workflow_is_chosen(command: str, out: Path, polyframe: 
     assert (done.code, "gold_workflow_version: GeoJSON has no versions" in done.err) == (2, True)
 
 
+def workflows(path: Path, labels: list[str]) -> Path:
+    tasks = {"T0": {"instruction": "Outline all", "tools": [{"label": label} for label in labels]}}
+    pl.DataFrame(
+        {
+            "workflow_id": [7],
+            "display_name": ["Cells"],
+            "version": [3],
+            "minor_version": [1],
+            "tasks": [json.dumps(tasks)],
+            "strings": ["{}"],
+        }
+    ).write_csv(path)
+    return path
+
+
+def test_tools_are_printed_in_the_words_of_the_project(out: Path, tmp_path: Path, polyframe: Call) -> None:
+    gold, named = tmp_path / "gold.geojson", ("--workflows", workflows(tmp_path / "w.csv", ["Cell"]))
+    done = polyframe("score", out, "--gold", gold, *named, "-o", tmp_path / "x.csv")
+    assert done.code == 0
+    assert [line.split()[0] for line in done.out.splitlines()[2:]] == ["all", "Cell"]
+    # What programs read has keys.
+    tools = [None, "T0_toolIndex0"]
+    assert pl.read_csv(tmp_path / "x.csv")["tool"].to_list() == tools
+    printed = json.loads(polyframe("score", out, "--gold", gold, *named, "--json").out)
+    assert [row["tool"] for row in printed["scores"]] == [None, "T0_toolIndex0"]
+    missing = polyframe("score", out, "--gold", gold, "--workflows", tmp_path / "none.csv")
+    assert (missing.code, missing.err.count("\n")) == (1, 1)
+    assert "none.csv: no such file" in missing.err
+
+
+def test_long_labels_stay_apart() -> None:
+    row: dict[str, object] = dict.fromkeys(SCORES.schema) | {"scored": "median", "scope": "tool"}
+    tools = ["T0_toolIndex0", "T0_toolIndex1", "T0_toolIndex2"]
+    table = SCORES.conform(pl.DataFrame([row | {"tool": tool} for tool in tools], SCORES.schema))
+    labels = [f"An outline of the {kind} cell with everything in it" for kind in ("first", "other")]
+    lines = score_lines(table, Words(tools=dict(zip(tools, labels, strict=False))))
+    # Both are shortened to the same text.
+    assert [line.partition("  ")[0] for line in lines[2:]] == [
+        "An outline of the fi...ing in it (T0_toolIndex0)",
+        "An outline of the ot...ing in it (T0_toolIndex1)",
+        "T0_toolIndex2",
+    ]
+
+
 def test_many_volunteers_and_strange_names() -> None:
     row: dict[str, object] = dict.fromkeys(SCORES.schema) | {
         "scored": "marks",
@@ -127,7 +172,7 @@ def test_many_volunteers_and_strange_names() -> None:
     }
     rows = [row | {"volunteer": f"v\n{number}", "f1": number / 100} for number in range(33)]
     table = SCORES.conform(pl.DataFrame([row | {"scope": "all"}, *rows], SCORES.schema))
-    lines = score_lines(table)
+    lines = score_lines(table, Words())
     assert len(lines) == 2 + 1 + 30 + 1
     assert lines[3].split()[:2] == ["v?0", "-"]
     assert lines[-1] == "and 3 more volunteers; -o saves all of them"

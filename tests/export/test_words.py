@@ -8,6 +8,7 @@ import pytest
 from exports import ROOT, drawing, export_row, export_text, square
 
 import polyframe as pf
+from polyframe.core.notes import Information
 from polyframe.export.words import Words, read_words
 from polyframe.panoptes.annotations.task_labels import read_task_labels
 from polyframe.panoptes.config.workflow_export import Workflow
@@ -89,6 +90,37 @@ def test_answers_in_words(votes: str | None, expected: str | None) -> None:
     assert words.answers("T0_tool0", votes) == expected
     assert words.answers("T0_tool1", votes) is None
     assert words.answers("T0_tool2", votes) is None
+
+
+def test_tools_with_the_same_label_stay_apart() -> None:
+    tools = {"T0_toolIndex0": "Cell (T0_toolIndex0)", "T2_toolIndex0": "Cell (T2_toolIndex0)"}
+    words = Words(tools=tools | {"T0_toolIndex10": "Nucleus"}, unused={("T0", 1): "Cell", ("T0", 0): "Cell"})
+    names = ["T0_toolIndex0", "T2_toolIndex0", "T0_toolIndex10", "T0_toolIndex1", "T0_toolIndex7"]
+    assert list(map(words.tool, names)) == [
+        *("Cell (T0_toolIndex0)", "Cell (T2_toolIndex0)", "Nucleus"),
+        *("Cell (T0_toolIndex1)", "T0_toolIndex7"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("subject 1 frame 0 T0_toolIndex0 cluster 2", "subject 1 frame 0 Cell cluster 2"),
+        ("has no outlines of T0_toolIndex0, T0_toolIndex1.", "has no outlines of Cell, T0_toolIndex1."),
+        ("T0_toolIndex0.csv: no such file", "T0_toolIndex0.csv: no such file"),
+        ("out/T0_toolIndex0 and xT0_toolIndex0", "out/T0_toolIndex0 and xT0_toolIndex0"),
+        ("T0_toolIndex01 T0_toolIndex0x", "T0_toolIndex01 T0_toolIndex0x"),
+    ],
+)
+def test_labels_in_messages(text: str, expected: str) -> None:
+    words = Words(tools={"T0_toolIndex0": "Cell"})
+    notes: list[str] = []
+    say = words.in_notes(notes.append)
+    say(text)
+    say(Information(text))
+    assert notes == [expected, expected]
+    assert [isinstance(note, Information) for note in notes] == [False, True]
+    assert Words().in_text(text) == text
 
 
 def test_questions_of_tasks_in_annotations(tmp_path: Path) -> None:

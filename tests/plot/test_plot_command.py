@@ -156,6 +156,38 @@ def test_subjects_without_clusters_or_contours_can_be_drawn(
     assert not (tmp_path / "z.png").exists()
 
 
+def test_charts_of_an_output_name_its_workflow(example: Path, tmp_path: Path, polyframe: Call) -> None:
+    words, grid = ("--workflows", DATA / "workflows.csv"), ("--eps", "0.5", "--min-samples", "2")
+    picture = tmp_path / "x.svg"
+    for call, header in (
+        (("plot", example, "-o", picture), "All clusters of {}"),
+        (
+            ("tune", example, *grid, "--quiet", "--plot", picture),
+            "Settings for the 232 marks in 25 groups of {}",
+        ),
+    ):
+        for options, expected in (
+            ((), header.format(example.name)),
+            (words, header.format("Outline cells and crystals")),
+            ((*words, "--title", "My title"), "My title"),
+        ):
+            assert polyframe(*call, *options).code == 0
+            assert f">{expected}<" in picture.read_text(encoding="utf-8")
+    for option in ("--title", "--workflows"):
+        assert f"{option} needs --plot FILE" in one_line(polyframe("tune", example, option, "x"), 2)
+
+
+def test_a_choice_without_marks_lists_tools_with_their_labels(
+    example: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    words = ("--workflows", DATA / "workflows.csv")
+    call = ("plot", example, "--subject", 1000003, "--tool", 4, "-o", tmp_path / "x.png")
+    message = one_line(polyframe(*call, *words), 1)
+    assert message.endswith(
+        "frame 0 T0_toolIndex0 (Cell), frame 1 T0_toolIndex0 (Cell), frame 1 T0_toolIndex1 (Crystal)\n"
+    )
+
+
 def test_an_unknown_subject_is_an_error_with_the_subjects_that_have_marks(
     small: Path, tmp_path: Path, polyframe: Call
 ) -> None:
@@ -170,6 +202,8 @@ def test_an_unknown_subject_is_an_error_with_the_subjects_that_have_marks(
         (["-o", "x.png"], "name an output directory"),
         (["OUT", "--toy", "-o", "x.png"], "--toy cannot be combined with OUT"),
         (["OUT", "--level", "2", "-o", "x.png"], "--level needs --subject"),
+        (["OUT", "--classifications", "e.csv", "-o", "x.png"], "--classifications needs --subject"),
+        (["--toy", "--workflows", "w.csv", "-o", "x.png"], "--workflows needs --subject"),
         (["OUT", "--subject", "1", "--images", ".", "-o", "x.png"], "--images needs --subjects"),
         (["OUT", "--subject", "1", "--fetch", "-o", "x.png"], "--fetch needs --subjects"),
         (["OUT", "--subject", "1", "--subjects", "s.csv", "-o", "x.png"], "--subjects needs --images"),

@@ -96,7 +96,8 @@ def test_geometry_does_not_import_polars() -> None:
 
 #: What the command line imports beside the API: its own modules, `core`, pictures, and the declarations of
 #: options. Ctrl-C removes temporary files at once, whatever the API is doing. The example project is for
-#: people who try polyframe, and no part of the API.
+#: people who try polyframe, and no part of the API. Commands print in the words of the project; what the API
+#: returns has keys.
 USED_BY_COMMANDS = (
     "polyframe",
     "polyframe.api",
@@ -106,6 +107,7 @@ USED_BY_COMMANDS = (
     "polyframe.export.export_options",
     "polyframe.export.load.target_kinds",
     "polyframe.export.report",
+    "polyframe.export.words",
     "polyframe.synthetic.example",
     "polyframe.synthetic.synth_options",
     "polyframe.store.work_directory",

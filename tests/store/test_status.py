@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from exports import Done, drawing, export_row, export_text, square
+from exports import ROOT, Done, drawing, export_row, export_text, square
 from json_results import common_keys
 from stores import copied, manifest_file, manifest_of
 
@@ -25,7 +25,7 @@ from polyframe.pipeline.configure import configure
 from polyframe.store import publishing, view
 from polyframe.store.lock import exclusive, holder_of
 from polyframe.store.manifest import Manifest, StageRecord
-from polyframe.store.output import MANIFEST, STORE, WORK, Output, Work, manifest_key, part_name
+from polyframe.store.output import MANIFEST, PARTS, STORE, WORK, Output, Work, manifest_key, part_name
 from polyframe.store.part_files import PartFile
 from polyframe.store.stages import STAGE_TABLES
 from polyframe.store.view import refresh_view
@@ -89,6 +89,31 @@ def test_lines_show_settings_that_are_not_the_defaults(finished_output: Path, po
         assert f"{name}{table.rows:,}{table.bytes:,}" in done.out.replace(" ", "")
     assert "working there" not in done.out
     assert "ended early" not in done.out
+
+
+def test_lines_in_the_words_of_the_project(finished_output: Path, tmp_path: Path, polyframe: Call) -> None:
+    words = ("--workflows", ROOT / "data" / "workflows.csv")
+    done = polyframe("status", finished_output, *words)
+    lines = done.out.splitlines()
+    assert "of workflow 4321 (Outline cells and crystals), version" in lines[0]
+    assert lines[2:5] == [
+        "T0: Outline every cell and every crystal.",
+        "  T0_toolIndex0: Cell",
+        "  T0_toolIndex1: Crystal",
+    ]
+    del lines[2:5]
+    lines[0] = lines[0].replace(" (Outline cells and crystals)", "")
+    plain = polyframe("status", finished_output).out.splitlines()
+    assert lines[:-1] == plain[:-1]  # without the age
+    # Programs get keys, and a damaged output is reported although its tools cannot be read.
+    assert json.loads(polyframe("status", finished_output, *words, "--json").out)["settings"]["eps"] == 0.6
+    damaged = tmp_path / "damaged"
+    shutil.copytree(finished_output, damaged)
+    shutil.rmtree(damaged / "groups")
+    for path in (damaged / STORE / PARTS / "groups").rglob("*.parquet"):
+        path.unlink()
+    done = polyframe("status", damaged, *words)
+    assert (done.code, "T0_toolIndex0: Cell" in done.out) == (1, False)
 
 
 def test_json_is_one_object_with_stable_keys(finished_output: Path, polyframe: Call) -> None:

@@ -28,6 +28,7 @@ from polyframe.export.corrections.read_labelstudio import is_labelstudio, read_l
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_images import image_keys
 from polyframe.export.shape_export import shape_export
+from polyframe.export.words import Words
 from polyframe.pipeline.gold.of_output import project_of_output
 from polyframe.pipeline.gold.project import Project, Skipped
 from polyframe.store.fingerprints import rows_fingerprint
@@ -135,6 +136,8 @@ def import_corrections(
             tables = OutputTables(opened, before)
             project = project_of_output(tables)
             names, tools = _names_and_tools(tables, options, project, say)
+            words = Words(tools={tool: label for label, tool in tools.items() if label != tool})
+            say = words.in_notes(say)
             context = ReadContext(name, project, names, corrected_by, at, skipped)
             earlier = empty_corrections() if replace else tables.corrections
             edited = _read(content, context, say)

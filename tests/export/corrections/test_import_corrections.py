@@ -192,6 +192,22 @@ def test_a_changed_cluster_makes_a_correction_stale_until_it_has_its_marks_back(
     assert averages(out, tmp_path)[1, 0].area == pytest.approx(AFTER_TRIANGLE.area)
 
 
+def test_stale_corrections_are_listed_by_the_labels_of_tools(
+    out: Path, made: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    tasks = exported_tasks(out, tmp_path)
+    complete(tasks[0])[0]["value"]["points"] = percents(TRIANGLE)
+    pf.import_corrections(out, write(tasks, tmp_path / "edited.json"), say=lambda _: None)
+    run(made / "e.csv", out, eps=0.15, say=lambda _: None)
+    tool = '{""T0"": {""instruction"": ""Outline all"", ""tools"": [{""label"": ""Cell""}]}}'
+    workflows = tmp_path / "workflows.csv"
+    workflows.write_text(
+        f'workflow_id,display_name,version,minor_version,tasks,strings\n7,Cells,3,1,"{tool}",{{}}\n'
+    )
+    printed = polyframe("status", out, "--workflows", workflows).out
+    assert "  stale: subject 1 frame 0 Cell cluster 0\n" in printed
+
+
 def test_a_polygon_that_was_drawn_for_other_marks_is_stale_at_once(
     out: Path, made: Path, tmp_path: Path
 ) -> None:
