@@ -31,8 +31,8 @@ class LiveSettings:
         None if the page cannot repeat the clustering.
     n_groups, n_groups_of_all : int
         Groups in the report, and in the output.
-    complete : bool
-        Whether the report contains all clusters.
+    totals : dict
+        What the clusters of these groups add up to, with those that are not in the report.
     """
 
     output: str
@@ -40,7 +40,7 @@ class LiveSettings:
     distances: LiveDistances | None
     n_groups: int
     n_groups_of_all: int
-    complete: bool
+    totals: dict[str, float | None]
 
     @property
     def data(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class LiveSettings:
             "minThreshold": settings.min_threshold,
             "averageType": settings.average_type,
             "split": settings.split == "doubled",
-            "complete": self.complete,
+            "totals": self.totals,
             "included": [] if distances is None else distances.included.tolist(),
         }
 
@@ -85,9 +85,7 @@ class LiveSettings:
             yield f"{counted(fixed, 'group')} with too many marks to try settings here {keep}."
 
 
-def live_settings(
-    worst: WorstClusters, manifest: Manifest, output: object, n_of_all: int, say: Say
-) -> LiveSettings:
+def live_settings(worst: WorstClusters, manifest: Manifest, output: object, say: Say) -> LiveSettings:
     """Compute the distances between the marks of a report, unless HDBSCAN clustered them.
 
     Parameters
@@ -97,8 +95,6 @@ def live_settings(
         Of the output.
     output : path or Address
         The output.
-    n_of_all : int
-        Clusters of the output, with those that somebody removed.
     say : callable
         Receives that functions are compiled.
     """
@@ -113,8 +109,20 @@ def live_settings(
         distances=live_distances(worst, settings) if can_repeat else None,
         n_groups=worst.groups.height,
         n_groups_of_all=n_groups,
-        complete=worst.groups.height == n_groups and worst.clusters.height == n_of_all,
+        totals=_totals(worst),
     )
+
+
+def _totals(worst: WorstClusters) -> dict[str, float | None]:
+    """Return the totals that the page computes for other settings, for those of the output."""
+    groups, median = worst.groups, worst.consensus.median()
+    return {
+        "clusters": len(worst.consensus),
+        "outliers": int(groups["n_outliers"].sum()),
+        "without": worst.n_groups_without,
+        "consensus": median if isinstance(median, float) else None,
+        "corrections": int(worst.clusters["correction"].is_not_null().sum()),
+    }
 
 
 def _with_engine(manifest: Manifest) -> Settings:

@@ -140,7 +140,6 @@ def _clusters(worst: WorstClusters, backgrounds: list[Background], outlines: pl.
         "correction": rows["correction"].to_list(),
         "correctedBy": rows["corrected_by"].to_list(),
         "correctedAt": rows["corrected_at"].dt.to_string("%Y-%m-%d %H:%M UTC").to_list(),
-        "place": rows["place"].to_list(),
         "average": _paths(outlines, image, backgrounds).to_list(),
         "levels": levels,
         "levelNumbers": numbers,

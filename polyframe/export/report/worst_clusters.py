@@ -23,9 +23,9 @@ class WorstClusters:
     ----------
     clusters : polars.DataFrame
         Rows of reductions without `geometry`, by consensus (lowest first), marks (most first) and keys; then
-        the clusters that somebody removed, as they were averaged. With `group`, `place` in the order of the
-        keys, `number_of_contours` of the table contours, if any, and `correction` (`corrected`, `removed` or
-        missing), `corrected_by` and `corrected_at`.
+        the clusters that somebody removed, as they were averaged. With `group`, `number_of_contours` of the
+        table contours, if any, and `correction` (`corrected`, `removed` or missing), `corrected_by` and
+        `corrected_at`.
     levels : polars.DataFrame
         `cluster`, `level`, `x`, `y`, `area` of every contour level in the table contours, in order; empty
         without that table.
@@ -43,6 +43,10 @@ class WorstClusters:
         for `expected_iou_min` and `classifications_needed`.
     without_marks : polars.Series
         `subject_id` of the subjects without a mark that took part.
+    consensus : polars.Series
+        Of all clusters of these groups, also of those that are not in the report; not of removed ones.
+    n_groups_without : int
+        How many of these groups have no cluster, not even a removed one.
     """
 
     clusters: pl.DataFrame
@@ -52,6 +56,8 @@ class WorstClusters:
     images: pl.DataFrame
     subjects: pl.DataFrame
     without_marks: pl.Series
+    consensus: pl.Series
+    n_groups_without: int
 
     @property
     def n_removed(self) -> int:
@@ -98,8 +104,6 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
         .join(places.lazy(), on=_KEYS)
         .collect()
         .join(corrections, on=_CLUSTER, how="left")
-        .sort(_CLUSTER)
-        .with_row_index("place")
         .sort("cluster")
     )
     if source.contains("contours"):
@@ -114,6 +118,16 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
         images=images,
         subjects=_subjects(source, images),
         without_marks=source.scan("subjects").filter(n_marks=0).select("subject_id").collect().to_series(),
+        consensus=source.scan("reductions")
+        .join(groups.lazy(), on=_KEYS, how="semi")
+        .select("consensus")
+        .collect()
+        .to_series(),
+        n_groups_without=groups.lazy()
+        .join(drawn.scan("reductions"), on=_KEYS, how="anti")
+        .select(pl.len())
+        .collect()
+        .item(),
     )
 
 

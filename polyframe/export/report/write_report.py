@@ -202,7 +202,7 @@ def report(
         contours = source.contains("contours")
         sources = image_sources(worst, of_subjects, options, of_classifications, say, progress or no_progress)
         words = read_words(source, of_workflows, of_classifications, say)
-    live = live_settings(worst, figures.manifest, place, figures.clusters + figures.removed, say)
+    live = live_settings(worst, figures.manifest, place, say)
     backgrounds = find_backgrounds(worst, sources, say)
     # Before the page, which says how many there are: an image may turn out to be damaged only now.
     embedded = dict(embedded_images(backgrounds, say))

@@ -160,6 +160,21 @@ def test_sliders_change_cards_and_totals_at_once(browser: Any, example: Path, ex
     assert [curve[0], curve[19], curve[39]] == table["clusters"].to_list()
 
 
+def test_opening_the_page_computes_no_curves(browser: Any, example: Path, tmp_path: Path) -> None:
+    # With a limit, the totals are also of clusters that the report does not contain.
+    pf.report(example, tmp_path / "x.html", limit=6)
+    open_page(browser, tmp_path / "x.html")
+    wait_for(lambda: browser.find_element("id", "output-clusters").text)
+    assert js(browser, "[distancesOfGroups, totalsOfCurves.size, outputRowsOfGroups]") == [None, 0, None]
+    curve = browser.find_element("css selector", ".curve .track")
+    browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", curve)
+    wait_for(lambda: js(browser, "totalsOfCurves.get(2)?.length === CURVE_POINTS"))
+    of_output = js(browser, "LIVE.totals")
+    assert of_output["clusters"] > 6
+    at_output = js(browser, "totalsOfCurves.get(2)[OUTPUT_SETTINGS.eps / CURVE_STEP - 1]")
+    assert at_output == of_output | {"consensus": pytest.approx(of_output["consensus"], abs=0.0005)}
+
+
 def test_cards_stay_where_they_are(browser: Any, example_page: Path) -> None:
     open_page(browser, example_page)
     card = wait_for(lambda: browser.find_elements("css selector", ".card"))[20]

@@ -18,8 +18,7 @@ const CARD = make("article", { class: "card" },
   // Not for screen readers: the lines below say the same.
   make("a", { class: "pictures", tabindex: -1, "aria-hidden": "true" }),
   make("p", { class: "facts" }),
-  make("p", { class: "facts" }),
-  make("p", { class: "facts correction" }));
+  make("p", { class: "facts" }));
 draw("rect", { height: 1 }, CARD.querySelector(".meter"));
 
 function cardOf(row) {
@@ -34,7 +33,7 @@ function forgetCards() {
 function newCard(row) {
   const anchor = anchorOf(row), subject = subjectOf(row), consensus = CLUSTERS.consensus[row];
   const card = CARD.cloneNode(true);
-  const [head, meter, pictures, counts, place, correction] = card.children;
+  const [head, meter, pictures, counts, place] = card.children;
   const link = head.firstChild.firstChild;
   card.id = anchor;
   card.row = row;
@@ -50,8 +49,10 @@ function newCard(row) {
   meter.firstChild.setAttribute("width", (100 * Math.min(Math.max(consensus, 0), 1)).toFixed(1));
   counts.append(...supportOf(row));
   place.append(`${toolName(row)}, frame ${frameOf(row)}`, averageNote(row), ...othersOf(row));
-  if (CLUSTERS.correction[row] === null) correction.remove();
-  else correction.append(correctionBadge(CLUSTERS.correction[row]), correctionOf(row).replace(/^\w+/, ""));
+  const correction = CLUSTERS.correction[row];
+  if (correction !== null) {
+    card.append(make("p", { class: "facts correction" }, correctionBadge(correction), correctionOf(row).slice(correction.length)));
+  }
   return card;
 }
 

@@ -11,7 +11,9 @@ const CLUSTERS = {};
 const countRows = () => CLUSTERS.label.length;
 
 const byId = (id) => document.getElementById(id);
-const formatNumber = new Intl.NumberFormat("en").format;
+const formatLarge = new Intl.NumberFormat("en").format;
+// Thousands of small numbers, which `Intl` would take long to format.
+const formatNumber = (number) => (Number.isInteger(number) && Math.abs(number) < 1000 ? String(number) : formatLarge(number));
 const several = (number, thing) => `${formatNumber(number)} ${thing}${number === 1 ? "" : "s"}`;
 // A row is of a cluster, which somebody may have removed since it is not an object, or of a group without one.
 const hasLabel = (row) => CLUSTERS.label[row] >= 0;
@@ -65,12 +67,17 @@ const ONLY_IN_TABLES = {
 // Who corrected or removed a cluster, and when, if anybody did.
 const CORRECTION = { correction: null, correctedBy: null, correctedAt: null };
 
+const BY_DEFAULT = { group: null, label: -1, marks: 0, threshold: 0, consensus: null, ...ONLY_IN_TABLES, ...CORRECTION };
+const COLUMNS = Object.keys(BY_DEFAULT);
+
 // Shows rows of `group`, `label`, `marks`, `threshold`, `consensus` and maybe the columns of the tables, sorted by group
 // and label. `labels` are those of the marks of each group.
 function setRows(rows, labels) {
-  const others = { ...ONLY_IN_TABLES, ...CORRECTION };
-  const names = ["group", "label", "marks", "threshold", "consensus", ...Object.keys(others)];
-  for (const name of names) CLUSTERS[name] = rows.map((row) => row[name] ?? others[name] ?? null);
+  setColumns(Object.fromEntries(COLUMNS.map((name) => [name, rows.map((row) => row[name] ?? BY_DEFAULT[name])])), labels);
+}
+
+function setColumns(columns, labels) {
+  Object.assign(CLUSTERS, columns);
   GROUPS.labels = labels;
   GROUPS.outliers = labels.map((ofGroup) => ofGroup.reduce((sum, label) => sum + (label < 0), 0));
   rowsByAnchor = rowsBySubject = null;
@@ -97,21 +104,20 @@ function correctionOf(row) {
 const clustersOfSubject = (subject) => rowsOfSubject(subject).filter(isCluster);
 
 const OUTPUT_LABELS = GROUPS.labels;
-const OUTPUT_ROWS = outputRows();
+const OUTPUT_COLUMNS = outputColumns();
 
-// The rows of the output: its clusters that are in the report, and its groups without a cluster.
-function outputRows() {
-  const { place, ...columns } = { ...DATA.clusters, answers: DATA.words.votes };
-  const rows = place.map((_, k) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[k]])));
-  const withClusters = new Set(columns.group);
-  for (let group = 0; group < GROUP_COUNT; group++) {
-    if (!withClusters.has(group)) rows.push(rowWithoutCluster(group));
-  }
-  return rows.sort((a, b) => a.group - b.group || a.label - b.label);
+// Columns of the output: its clusters that are in the report, and its groups without a cluster.
+function outputColumns() {
+  const columns = { ...DATA.clusters, answers: DATA.words.votes };
+  const ofCluster = new Set(columns.group), count = columns.group.length;
+  const groups = columns.group.concat([...GROUPS.image.keys()].filter((group) => !ofCluster.has(group)));
+  const order = [...groups.keys()].sort((a, b) => groups[a] - groups[b] || columns.label[a] - columns.label[b]);
+  const column = (name) => order.map((row) => (row < count ? columns[name][row] : BY_DEFAULT[name]));
+  return { ...Object.fromEntries(COLUMNS.map((name) => [name, column(name)])), group: order.map((row) => groups[row]) };
 }
 
 function rowWithoutCluster(group) {
   return { group, label: -1, marks: 0, threshold: 0, consensus: null };
 }
 
-setRows(OUTPUT_ROWS, OUTPUT_LABELS);
+setColumns(OUTPUT_COLUMNS, OUTPUT_LABELS);

@@ -32,11 +32,11 @@ function by(value) {
 let onlySubject = null;
 
 function fillTools() {
-  const numbers = new Map();
-  for (let row = 0; row < countRows(); row++) {
-    const key = JSON.stringify([taskOf(row), toolOf(row)]);
-    numbers.set(key, (numbers.get(key) ?? 0) + isCluster(row));
-  }
+  const keyOfGroup = GROUPS.tool.map((tool, group) => JSON.stringify([GROUPS.task[group], tool]));
+  const numbers = new Map(keyOfGroup.map((key) => [key, 0]));
+  CLUSTERS.group.forEach((group, row) => {
+    numbers.set(keyOfGroup[group], numbers.get(keyOfGroup[group]) + isCluster(row));
+  });
   for (const key of [...numbers.keys()].sort()) {
     const [task, tool] = JSON.parse(key);
     const word = wordFor(DATA.words.tools, tool);

@@ -57,19 +57,28 @@ function labelsWith(settings, group) {
   return splitDoubled(labels, GROUPS.classificationIds[group], exactDistancesOf(group), minSamples);
 }
 
-const outputRowsOfGroups = groupedBy(OUTPUT_ROWS, (row) => row.group);
+let outputRowsOfGroups = null;
+
+function outputRowsOf(group) {
+  outputRowsOfGroups ??= groupedBy(
+    OUTPUT_COLUMNS.group.map((_, row) => Object.fromEntries(COLUMNS.map((name) => [name, OUTPUT_COLUMNS[name][row]]))),
+    (row) => row.group,
+  );
+  return outputRowsOfGroups.get(group);
+}
 
 const sameLabels = (one, other) => one.every((label, mark) => label === other[mark]);
 
 // The corrections of a group, by the marks of their clusters. A cluster that other settings do not change keeps its own,
 // as after `polyframe reduce`.
 const correctionsOfGroups = new Map();
-for (const { group, label, ...row } of OUTPUT_ROWS) {
-  if (row.correction === null || label < 0) continue;
+OUTPUT_COLUMNS.correction.forEach((kind, row) => {
+  if (kind === null) return;
+  const group = OUTPUT_COLUMNS.group[row], label = OUTPUT_COLUMNS.label[row];
   if (!correctionsOfGroups.has(group)) correctionsOfGroups.set(group, new Map());
-  const correction = Object.fromEntries(Object.keys(CORRECTION).map((name) => [name, row[name]]));
+  const correction = Object.fromEntries(Object.keys(CORRECTION).map((name) => [name, OUTPUT_COLUMNS[name][row]]));
   correctionsOfGroups.get(group).set(marksWithLabel(OUTPUT_LABELS[group], label), correction);
-}
+});
 
 function marksWithLabel(labels, label) {
   return String([...labels.keys()].filter((mark) => labels[mark] === label));
@@ -77,8 +86,8 @@ function marksWithLabel(labels, label) {
 
 // A row for each cluster above the threshold, or one for a group without any.
 function rowsWith(labels, group) {
-  if (!LIVE.included[group]) return outputRowsOfGroups.get(group);
-  const known = sameLabels(labels, OUTPUT_LABELS[group]) ? outputRowsOfGroups.get(group) : [];
+  if (!LIVE.included[group]) return outputRowsOf(group);
+  const known = sameLabels(labels, OUTPUT_LABELS[group]) ? outputRowsOf(group) : [];
   const rows = describeClusters(labels, distancesOf(group))
     .map((cluster) => ({
       ...cluster,
@@ -97,7 +106,7 @@ function showSettings(settings) {
   tried = settings === null || isOutput(settings) ? null : settings;
   if (tried === null && before === null) return showPanel();
   if (tried === null) {
-    setRows(OUTPUT_ROWS, OUTPUT_LABELS);
+    setColumns(OUTPUT_COLUMNS, OUTPUT_LABELS);
   } else {
     const labels = OUTPUT_LABELS.map((_, group) => labelsWith(tried, group));
     setRows(labels.flatMap(rowsWith), labels);
@@ -123,13 +132,6 @@ function totals(rows, labels) {
 const MEASURES = ["clusters", "outliers", "without", "consensus", "corrections"];
 const formatMeasure = (name, value) => (value === null ? "none" : name === "consensus" ? value.toFixed(3) : formatNumber(value));
 
-let knownTotals = null;
-function outputTotals() {
-  // A report with a limit lacks some clusters of its groups.
-  knownTotals ??= totals(LIVE.complete ? OUTPUT_ROWS : OUTPUT_LABELS.flatMap(rowsWith), OUTPUT_LABELS);
-  return knownTotals;
-}
-
 function shownRows() {
   return CLUSTERS.label.map((label, row) => ({ label, consensus: CLUSTERS.consensus[row], correction: CLUSTERS.correction[row] }));
 }
@@ -145,7 +147,7 @@ function showPanel() {
   byId("back-to-output").disabled = tried === null;
   byId("as-output").hidden = tried !== null;
   byId("not-as-output").hidden = tried === null;
-  const now = tried === null ? outputTotals() : totals(shownRows(), GROUPS.labels);
+  const now = tried === null ? LIVE.totals : totals(shownRows(), GROUPS.labels);
   for (const name of MEASURES) {
     const cell = byId(`tried-${name}`);
     cell.textContent = formatMeasure(name, now[name]);
@@ -185,7 +187,7 @@ function startLiveSettings() {
   if (LIVE.unavailable) return;
   const largest = GROUPS.classifications.reduce((most, number) => Math.max(most, number), LIVE.minSamples);
   MIN_SAMPLES.max = MIN_SAMPLES_NUMBER.max = Math.max(Math.min(largest, 20), LIVE.minSamples, 2);
-  for (const name of MEASURES) byId(`output-${name}`).textContent = formatMeasure(name, outputTotals()[name]);
+  for (const name of MEASURES) byId(`output-${name}`).textContent = formatMeasure(name, LIVE.totals[name]);
   EPS.addEventListener("input", () => chooseEps(EPS.valueAsNumber));
   EPS_NUMBER.addEventListener("input", () => chooseEps(1000 * EPS_NUMBER.valueAsNumber));
   MIN_SAMPLES.addEventListener("input", () => chooseMinSamples(MIN_SAMPLES.valueAsNumber));
@@ -194,6 +196,6 @@ function startLiveSettings() {
     showSettings(null);
     EPS.focus();
   });
-  PANEL.addEventListener("toggle", showCurves);
   showPanel();
+  watchCurves();
 }

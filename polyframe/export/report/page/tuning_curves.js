@@ -1,14 +1,22 @@
-// How the totals depend on eps: a curve for each, computed while the page is idle, with the value shown marked.
+// How the totals depend on eps: a curve for each, with the value shown marked. They are computed in steps, so that the page
+// stays responsive, and once they are in view, since they take longer than anything else when a page opens.
 
 const CURVE_STEP = 25, CURVE_POINTS = 40; // thousandths of eps
 const CURVE_WIDTH = 240, CURVE_HEIGHT = 44;
 const CURVES = [...document.querySelectorAll(".curve svg")];
 // The totals at each eps of the curves, by min_samples.
 const totalsOfCurves = new Map();
-let nextPoint = 0;
+let nextPoint = 0, curvesInView = false;
+
+function watchCurves() {
+  new IntersectionObserver((entries) => {
+    curvesInView = entries.at(-1).isIntersecting;
+    showCurves();
+  }).observe(CURVES[0].closest(".curves"));
+}
 
 function showCurves() {
-  if (LIVE.unavailable || !PANEL.open) return;
+  if (LIVE.unavailable || !curvesInView) return;
   const { minSamples } = settingsShown();
   const points = totalsOfCurves.get(minSamples) ?? [];
   totalsOfCurves.set(minSamples, points);
@@ -30,7 +38,7 @@ function addPoints(points, minSamples) {
 function drawCurve(curve, points) {
   const name = curve.dataset.measure;
   const values = points.map((point) => point[name]);
-  const highest = name === "consensus" ? 1 : Math.max(...values, outputTotals()[name], 1);
+  const highest = name === "consensus" ? 1 : Math.max(...values, LIVE.totals[name], 1);
   const x = (eps) => (eps / 1000) * CURVE_WIDTH;
   const y = (value) => CURVE_HEIGHT - (value / highest) * CURVE_HEIGHT;
   const line = values
