@@ -179,8 +179,11 @@ function showChoice() {
   if (box.hidden) return;
   const back = make("button", { type: "button" }, isSubject ? "Show all subjects" : "Show all marks");
   back.addEventListener("click", () => {
+    const link = `main a[href="#${CSS.escape(choiceAnchor())}"]:not([tabindex])`;
     forgetChoice();
     apply();
+    // The button is gone; the focus returns to the link that was followed.
+    (document.querySelector(link) ?? byId("count")).focus();
   });
   box.append(make("p", {}, isSubject ? subjectSentence(onlySubject) : volunteerSentence(onlyVolunteer)), back);
 }

@@ -1,9 +1,13 @@
 // Links within the page, and its initial state.
 
+// What links to the chosen subject or volunteer lead to.
+function choiceAnchor() {
+  return onlySubject !== null ? `subject-${onlySubject}` : onlyVolunteer !== null ? `volunteer-${onlyVolunteer + 1}` : "";
+}
+
 // Not by setting location.hash, which would scroll to the top.
 function leaveHash() {
-  const choice = onlySubject !== null ? `subject-${onlySubject}` : onlyVolunteer !== null ? `volunteer-${onlyVolunteer + 1}` : "";
-  history.replaceState(null, "", `#${choice}`);
+  history.replaceState(null, "", `#${choiceAnchor()}`);
 }
 
 function followHash() {

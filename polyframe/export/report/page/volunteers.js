@@ -36,7 +36,9 @@ function showVolunteers(all = false) {
 
 byId("more-volunteers").addEventListener("click", () => {
   showVolunteers(true);
-  byId("volunteer-table").querySelectorAll("a")[FIRST_VOLUNTEERS]?.focus();
+  // The first link that is new: volunteers without marks in the report have none.
+  const more = [...byId("volunteer-table").querySelectorAll("tbody tr")].slice(FIRST_VOLUNTEERS);
+  (more.map((row) => row.querySelector("a")).find(Boolean) ?? byId("volunteers")).focus();
 });
 
 // A link to all marks of the volunteer who drew a mark, if they are in the report.
