@@ -46,6 +46,8 @@ MARKS = {
     "pdf_python": "network",
     "page_checkers": "network",
     "driver": "browser",
+    "each_browser": "browser",
+    "firefox_window": "browser",
     "small_disk": "root",
 }
 _LONGEST_ID = 60

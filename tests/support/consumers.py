@@ -301,10 +301,10 @@ REPORT = (
     ),
     Consumer(
         "Firefox ESR",
-        "153.7.0",
+        "153.8.0",
         "`report.html`",
-        "printing and a search in the page reach every cluster",
-        None,
+        "the same figures as in Chromium; printing and a search in the page reach every cluster",
+        "tests/export/report/test_browsers.py::test_figures_are_the_same",
     ),
     *REPORT_CHECKERS,
     Consumer(

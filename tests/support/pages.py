@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from exports import ROOT
+from firefox import Firefox
 
 DATA = ROOT / "data"
 IMAGES = {"subjects": DATA / "subjects.csv", "images": DATA / "images"}
@@ -53,6 +54,9 @@ def page_of(path: Path) -> Page:
 
 
 def resize(driver: Any, width: int, height: int) -> None:
+    if isinstance(driver, Firefox):
+        driver.resize(width, height)
+        return
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
@@ -65,7 +69,7 @@ def open_page(browser: Any, path: Path, anchor: str = "") -> None:
 def number_shown(browser: Any) -> int:
     """The number of clusters that the page reports, once it is drawn."""
     browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 0))")
-    return int(browser.find_element("id", "count").text.split(" of ")[0].replace(",", ""))
+    return int(js(browser, "byId('count').textContent").split(" of ")[0].replace(",", ""))
 
 
 def wait_for(condition: Any, seconds: float = 10) -> Any:
@@ -78,3 +82,13 @@ def wait_for(condition: Any, seconds: float = 10) -> Any:
 
 def js(browser: Any, script: str, *arguments: Any) -> Any:
     return browser.execute_script(f"return {script}", *arguments)
+
+
+def keys(browser: Any, *pressed: str) -> None:
+    """Press keys, some of them from `selenium.webdriver.common.keys`."""
+    if isinstance(browser, Firefox):
+        browser.press(*pressed)
+        return
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(browser).send_keys(*pressed).perform()

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from edited_tasks import complete, export_of_squares, exported_tasks, percents, run, write
+from environments import python_with
 from exports import drawing, export_row, export_text, square
+from firefox import Firefox, firefox
 from pages import DATA, HOSTILE, IMAGES, VOLUNTEER, resize
 
 import polyframe as pf
@@ -111,3 +113,33 @@ def browser(driver: Any) -> Iterator[Any]:
     driver.get_log("browser")
     yield driver
     assert driver.get_log("browser") == []
+
+
+@pytest.fixture(scope="session")
+def firefox_window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """A headless Firefox with a new profile."""
+    with firefox(tmp_path_factory.mktemp("firefox")) as window:
+        yield window
+
+
+@pytest.fixture
+def firefox_browser(firefox_window: Firefox) -> Iterator[Firefox]:
+    """Firefox with a large window; no message may be written to its console during the test."""
+    resize(firefox_window, 1280, 900)
+    firefox_window.get("about:blank")
+    firefox_window.messages.clear()
+    yield firefox_window
+    firefox_window.get("about:blank")
+    assert firefox_window.messages == []
+
+
+@pytest.fixture(params=["browser", "firefox_browser"], ids=["chromium", "firefox"])
+def each_browser(request: pytest.FixtureRequest) -> Any:
+    """Chromium, then Firefox."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def pdf_python() -> str:
+    """Return a Python that reads PDF."""
+    return python_with("pdf", ["pypdf==7.1.1"])

@@ -23,12 +23,6 @@ def reductions(output: Path) -> pl.DataFrame:
 CLUSTERS = ".card:not(.without-cluster)"
 
 
-def keys(browser: Any, *pressed: str) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-
-    ActionChains(browser).send_keys(*pressed).perform()
-
-
 def test_every_cluster_is_drawn(browser: Any, example: Path, example_page: Path) -> None:
     open_page(browser, example_page)
     rows = reductions(example)
@@ -152,64 +146,6 @@ def test_clusters_can_be_sorted(browser: Any, example: Path, example_page: Path)
         anchors = js(browser, "[...document.querySelectorAll(arguments[0])].map((card) => card.id)", CLUSTERS)
         shown = pl.DataFrame({"anchor": anchors}).join(anchored, on="anchor", maintain_order="left")[by]
         assert shown.to_list() == sorted(anchored[by], reverse=descending), order
-
-
-def test_the_keyboard_is_enough(browser: Any, example_page: Path) -> None:
-    from selenium.webdriver.common.keys import Keys
-
-    open_page(browser, example_page)
-    reached: list[str] = []
-    for _ in range(80):
-        keys(browser, Keys.TAB)
-        outlined = js(browser, "getComputedStyle(document.activeElement).outlineStyle")
-        assert outlined not in ("none", "")
-        reached.append(
-            js(
-                browser,
-                "document.activeElement.id || document.activeElement.dataset.layer || "
-                "document.activeElement.className || document.activeElement.tagName",
-            )
-        )
-        if js(browser, "document.activeElement.closest('.card') !== null"):
-            break
-    expected = [
-        "skip",
-        "eps",
-        "eps-number",
-        "min-samples",
-        "min-samples-number",
-        "least",
-        "most",
-        "fewest",
-        "largest",
-        "tool",
-        "subject",
-        "with-outliers",
-        "order",
-    ]
-    expected += ["outline", "average", "outlier", "other", "contours", "image", "closeup"]
-    assert [name for name in reached if name in expected] == expected
-    card = js(browser, "document.activeElement.closest('.card').id")
-    keys(browser, Keys.ENTER)
-    dialog = browser.find_element("id", "details")
-    wait_for(dialog.is_displayed)
-    assert js(browser, "location.hash") == f"#{card}"
-    second = browser.find_elements("css selector", ".card")[1].get_attribute("id")
-    keys(browser, Keys.ARROW_RIGHT)
-    assert js(browser, "location.hash") == f"#{second}"
-    keys(browser, Keys.ARROW_LEFT)
-    assert js(browser, "location.hash") == f"#{card}"
-    # The focus stays in the dialog.
-    for _ in range(30):
-        keys(browser, Keys.TAB)
-        assert js(
-            browser,
-            "document.activeElement === document.body || document.activeElement.closest('dialog') !== null",
-        )
-    keys(browser, Keys.ESCAPE)
-    wait_for(lambda: not dialog.is_displayed())
-    wait_for(lambda: js(browser, "document.activeElement.closest('.card')?.id") == card)
-    assert js(browser, "location.hash") == ""
 
 
 def test_links_lead_to_clusters_subjects_and_rows(

@@ -1,29 +1,19 @@
 """The report as Chromium prints it to PDF: every cluster that the filters choose, each whole on its page."""
 
 import base64
-import json
 import re
-import subprocess
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from environments import python_with
 from pages import js, number_shown, open_page, wait_for
+from printed_pages import CARD, cards_of, texts_of_pages
 
 import polyframe as pf
 from polyframe.synthetic import SynthOptions, write_export
 
-READ_PAGES = """
-import io, json, sys
-from pypdf import PdfReader
-pages = PdfReader(io.BytesIO(sys.stdin.buffer.read())).pages
-print(json.dumps([page.extract_text() for page in pages]))
-"""
-CARD = re.compile(r"Subject (\d+), cluster (\d+)")
 #: The second line of a card.
 COUNTS = re.compile(r"\d+ marks? of \d+ classifications?\b(?!, none in a cluster)")
 
@@ -41,12 +31,6 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-@pytest.fixture(scope="session")
-def pdf_python() -> str:
-    """Return a Python that reads PDF."""
-    return python_with("pdf", ["pypdf==7.1.1"])
-
-
 @pytest.fixture
 def printed(browser: Any, pdf_python: str) -> Printed:
     """Return a function that prints the open page, and returns the PDF and the text of each of its pages."""
@@ -54,15 +38,9 @@ def printed(browser: Any, pdf_python: str) -> Printed:
     def function() -> tuple[bytes, list[str]]:
         # Not `print_page`, which fails on a busy machine: it waits no longer than 10 seconds.
         pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
-        done = subprocess.run([pdf_python, "-c", READ_PAGES], input=pdf, capture_output=True, check=True)
-        # Chromium writes some pairs of letters as one.
-        return pdf, [unicodedata.normalize("NFKC", page) for page in json.loads(done.stdout)]
+        return pdf, texts_of_pages(pdf, pdf_python)
 
     return function
-
-
-def cards_of(pages: list[str]) -> list[tuple[int, int]]:
-    return [(int(subject), int(label)) for page in pages for subject, label in CARD.findall(page)]
 
 
 def test_every_cluster_that_the_filters_choose_is_printed(browser: Any, many: Path, printed: Printed) -> None:

@@ -25,7 +25,7 @@ function dbscan(count, steps, eps, minSamples) {
     neighbours[right]++;
   });
   const isCore = (mark) => neighbours[mark] >= minSamples;
-  const components = new Components(count);
+  const components = new DisjointSets(count);
   eachNeighbours(count, steps, eps, (left, right) => {
     if (isCore(left) && isCore(right)) components.join(left, right);
   });
@@ -48,8 +48,8 @@ function dbscan(count, steps, eps, minSamples) {
   return labels;
 }
 
-// Connected components, each known by its first member.
-class Components {
+// Connected components, each known by its first member. Not called Components: Firefox has a global object of this name.
+class DisjointSets {
   constructor(count) {
     this.parent = Int32Array.from({ length: count }, (_, member) => member);
   }
@@ -108,7 +108,7 @@ function averageLinkage(marks, exact, countOfGroup) {
       distances[a * count + b] = distances[b * count + a] = Math.min(distance, NEVER_JOINED);
     }
   }
-  const components = new Components(count), chain = [];
+  const components = new DisjointSets(count), chain = [];
   for (let joined = 0; joined + 1 < count; joined++) {
     if (!chain.length) chain.push(sizes.findIndex((size) => size > 0));
     let x, y, least;
