@@ -99,8 +99,8 @@ def plot(
     """Draw a subject of OUT, or the distribution of consensus over all clusters.
 
     The picture of a subject has a row for each frame and tool: the volunteers' outlines coloured by cluster
-    (outliers dashed), the averaged polygons, and the contours as a heat map of agreement. The background is
-    white unless an image is given.
+    (outliers dashed), the averaged polygons, and the contours as a heat map of agreement with the outline of
+    the majority. The background is white unless an image is given.
 
     Needs the extra panoptes-polyframe[plot].
     """

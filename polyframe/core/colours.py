@@ -16,6 +16,10 @@ OUTLIER_ON_IMAGE: Final = "#FFFFFF"
 #: Colour map of agreement; its lightness increases steadily, so that it works in greyscale.
 HEAT: Final = "viridis"
 
+#: The outline of the majority on the map, with a rim: no colour of the map is as light or as dark as both.
+MAJORITY: Final = "#FFFFFF"
+MAJORITY_RIM: Final = "#000000"
+
 #: The same map at equal steps from 0 to 1, for use without Matplotlib.
 HEAT_STEPS: Final = (
     "#440154",

@@ -1,26 +1,29 @@
-"""Draw the contours of clusters: all levels as a heat map, or one level."""
+"""Draw the contours of clusters: all levels as a heat map with the majority, or one level."""
 
 import itertools
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+import numpy as np
 import shapely
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from polyframe.core.arrays import Floats
 from polyframe.core.choices import Scale
-from polyframe.core.colours import HEAT
+from polyframe.core.colours import HEAT, MAJORITY
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.levels import AnyLevel, Level, MissingLevels, parse_level
 from polyframe.core.plurals import counted
+from polyframe.geometry import average_majority, polygons_from_paths
 from polyframe.plot.draw_marks import mark_lines, outline
 from polyframe.plot.image_axes import (
     SMALL_POINTS,
@@ -28,13 +31,17 @@ from polyframe.plot.image_axes import (
     cluster_legend,
     counts,
     heading,
+    legend_below,
     set_title_lines,
     set_up_axes,
+    wrap_entry,
     write_note,
 )
+from polyframe.plot.line_styles import majority_rim
 from polyframe.plot.read_mark_groups import MarkCluster, MarkGroup
 
 AGREEMENT_TITLE: Final = "Agreement: share of the marks"
+_THIN: Final = 0.9
 
 
 def agreement(
@@ -45,7 +52,7 @@ def agreement(
     title: str | None = None,
     scale: Scale = "share",
 ) -> Axes:
-    """Draw the contours of every cluster as a heat map, with a colour bar.
+    """Draw the contours of every cluster as a heat map with a colour bar, and the outline of its majority.
 
     Parameters
     ----------
@@ -60,7 +67,8 @@ def agreement(
         The same axes. The region where k of the n marks of a cluster overlap has the colour of k / n, or of k
         if they are counted; if `max_levels` omits level k, that of the highest level below it. The colour bar
         is an inset to its right: `agreement`, from 0 to 100 %, or `# agreement`, from 0 to the number of
-        marks of the largest cluster.
+        marks of the largest cluster. The lines with the gid `majority` are `pf.geometry.average_majority` of
+        the marks of each cluster.
 
     Raises
     ------
@@ -89,6 +97,8 @@ def agreement(
         )
         bands.set_array(values)
         ax.add_collection(bands, autolim=False)
+    if majorities := list(_majorities(group)):
+        _draw_majorities(ax, majorities, on_image=image is not None)
     if not group.clusters:
         write_note(ax, "no clusters, so no contours")
     # An inset keeps the height of the image in any layout.
@@ -103,6 +113,34 @@ def agreement(
     beside.tick_params(labelsize=SMALL_POINTS, length=2.5, width=0.6)
     set_title_lines(ax, [agreement_title(scale), heading(group), counts(group)] if title is None else [title])
     return ax
+
+
+def _majorities(group: MarkGroup) -> Iterator[Floats]:
+    """Yield what most marks of each cluster cover, or the average if it is just that."""
+    for cluster in group.clusters:
+        if cluster.consensus is None:
+            continue  # it is dropped, and so are its contours
+        if cluster.average_type == "majority":
+            points = cluster.average
+        else:
+            own = [group.marks[mark] for mark in np.flatnonzero(group.labels == cluster.label)]
+            polygons = polygons_from_paths([xy[:, 0] for xy in own], [xy[:, 1] for xy in own])
+            points = shapely.get_coordinates(average_majority(polygons).exterior)
+        if len(points):
+            yield points
+
+
+def _draw_majorities(ax: Axes, majorities: Sequence[Floats], *, on_image: bool) -> None:
+    style: dict[str, Any] = {
+        "color": MAJORITY,
+        "linewidth": _THIN,
+        "path_effects": majority_rim(_THIN),
+        "gid": "majority",
+    }
+    for points in majorities:
+        ax.plot(points[:, 0], points[:, 1], **style, scalex=False, scaley=False, zorder=4)
+    sample = Line2D([], [], **style, label=wrap_entry(ax, "majority: what more than half of the marks cover"))
+    legend_below(ax, [sample], on_image=on_image)
 
 
 def agreement_title(scale: Scale) -> str:

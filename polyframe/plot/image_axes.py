@@ -171,16 +171,22 @@ def cluster_legend(
         Text of a cluster by label, instead of its consensus.
     """
     handles = []
-    letters = max(int((ax.bbox.width * 72 / _dpi(ax) - _SAMPLE_POINTS) / (SMALL_POINTS * _LETTER)), 14)
     for cluster in group.clusters[:_MOST_CLUSTERS]:
         note = (notes or {}).get(cluster.label, consensus_note(cluster))
         text = f"cluster {cluster.label}: {counted(cluster.n_marks, 'mark')}, {note}"
-        handles.append(_sample(cluster.label, "\n".join(wrap_text(text, letters)), on_image))
+        handles.append(_sample(cluster.label, wrap_entry(ax, text), on_image))
     if len(group.clusters) > _MOST_CLUSTERS:
         more = len(group.clusters) - _MOST_CLUSTERS
         handles.append(Line2D([], [], linestyle="none", label=f"and {counted(more, 'more cluster')}"))
     if group.n_outliers:
         handles.append(_sample(-1, counted(group.n_outliers, "outlier"), on_image))
+    legend_below(ax, handles, on_image=on_image)
+
+
+def legend_below(ax: Axes, handles: Sequence[Line2D], *, on_image: bool) -> None:
+    """Draw a legend of some samples below an axes, in a dark box if their colours are those on an image."""
+    if not handles:
+        return
     below = ax.transAxes + ScaledTranslation(0, -20 / 72, ax.figure.dpi_scale_trans)
     legend = ax.legend(
         handles=handles,
@@ -197,8 +203,12 @@ def cluster_legend(
         legend.get_frame().set(facecolor="#22303A", edgecolor="none", alpha=1)
         for entry in legend.get_texts():
             entry.set_color("white")
-    if not handles:
-        legend.remove()
+
+
+def wrap_entry(ax: Axes, text: str) -> str:
+    """Wrap the text of a legend's entry to the width of the axes."""
+    letters = int((ax.bbox.width * 72 / _dpi(ax) - _SAMPLE_POINTS) / (SMALL_POINTS * _LETTER))
+    return "\n".join(wrap_text(text, max(letters, 14)))
 
 
 def consensus_note(cluster: MarkCluster) -> str:

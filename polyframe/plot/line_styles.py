@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 
-from polyframe.core.colours import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE
+from polyframe.core.colours import MAJORITY_RIM, ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE
 
 #: Clusters after the eighth repeat the colours with the next style. Outliers are dashed.
 _LINES: Final = ("solid", "dashdot", "dotted")
@@ -42,3 +42,8 @@ def halo(width: float, *, on_image: bool) -> list[AbstractPathEffect]:
         return []
     # An effect of the line, so that every line is still one artist.
     return [Stroke(linewidth=width + 1.4, foreground="black", alpha=0.45), Normal()]
+
+
+def majority_rim(width: float) -> list[AbstractPathEffect]:
+    """Return the effect around the outline of a majority of a width in points: a rim on every background."""
+    return [Stroke(linewidth=width + 1.3, foreground=MAJORITY_RIM), Normal()]

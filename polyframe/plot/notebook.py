@@ -58,7 +58,7 @@ def show(
     width: int = WIDTH,
     storage_options: Mapping[str, str] | None = None,
 ) -> ShownSubject:
-    """Show a subject inline in a notebook: volunteers' outlines, averages and agreement, as `plot` does.
+    """Show a subject inline in a notebook: volunteers' outlines, averages, agreement and majority, as `plot`.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def show(
     subject : int
         The subject.
     show : str or sequence of str, optional
-        `marks`, `averages`, `agreement`, or several. Default: all, without `agreement` if there are no
-        contours.
+        `marks`, `averages`, `agreement` with the outline of the majority, or several. Default: all, without
+        `agreement` if there are no contours.
     level : int or str, optional
         Draw this contour level too: a number of marks, such as 3, or a share such as `50%`.
     task, frame, tool : str or int, or several

@@ -1,16 +1,20 @@
 """Drawings of marks, averages and contours: their colours, titles, legends and limits."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from plotted_groups import box, squares_group
 
 import polyframe as pf
+from polyframe.core.colours import MAJORITY, MAJORITY_RIM
 from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.plot import MarkGroup
 from polyframe.plot.line_styles import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE, cluster_style
 from polyframe.synthetic import toy_cluster
 
@@ -137,6 +141,43 @@ def test_a_dropped_cluster_is_in_the_legend(ax: Axes) -> None:
         draw(group, ax)
         assert legend(ax)[0] == "cluster 0: 3 marks, dropped (min_threshold, or a correction)"
     pf.plot.agreement(group, ax)
+
+
+def majorities(group: MarkGroup, ax: Axes, **options: Any) -> list[shapely.Polygon]:
+    pf.plot.agreement(group, ax, **options)
+    return [shapely.Polygon(line.get_xydata()) for line in lines(ax, "majority")]
+
+
+def test_agreement_has_the_outline_of_the_majority(ax: Axes) -> None:
+    # Of three squares of 10 pixels, each 1 pixel further: two of them cover two squares of 9 pixels.
+    first, second = majorities(squares_group(2), ax)
+    expected = shapely.union(shapely.box(1, 1, 10, 10), shapely.box(2, 2, 11, 11))
+    assert first.equals(expected)
+    assert second.equals(shapely.affinity.translate(expected, 20))
+    assert legend(ax) == ["majority: what more than half of the marks cover"]
+    assert {to_hex(line.get_color()).upper() for line in lines(ax, "majority")} == {MAJORITY}
+    (rim, _) = lines(ax, "majority")[0].get_path_effects()
+    assert rim._gc["foreground"] == MAJORITY_RIM
+
+
+def test_the_majority_of_two_marks_is_the_median(ax: Axes) -> None:
+    group = squares_group(1)
+    two = dataclasses.replace(group, marks=group.marks[1:], labels=np.array([0, 0, -1]))
+    (outline,) = majorities(two, ax)
+    assert outline.equals(shapely.box(1, 1, 11, 11))  # the first on ties
+
+
+def test_clusters_without_a_majority_have_none(ax: Axes) -> None:
+    group = squares_group(2)
+    dropped = dataclasses.replace(group.clusters[0], consensus=None, levels=[])
+    average = dataclasses.replace(group.clusters[1], average_type="majority", average=box(20, 0, 5))
+    drawn = majorities(dataclasses.replace(group, clusters=[dropped, average]), ax, image=IMAGE)
+    # An average of this kind is drawn as it is in the tables.
+    assert [outline.bounds for outline in drawn] == [(20, 0, 25, 5)]
+    assert ax.get_legend().get_frame_on()
+    ax.clear()
+    assert majorities(dataclasses.replace(group, clusters=[dropped]), ax) == []
+    assert ax.get_legend() is None
 
 
 def test_agreement_has_a_band_for_each_level_and_a_colour_bar(ax: Axes) -> None:

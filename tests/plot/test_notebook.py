@@ -36,6 +36,21 @@ def test_show_is_a_picture_without_files(out: Path, tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_notebook_shows_marks_averages_agreement_and_majority(out: Path, tmp_path: Path) -> None:
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    source = f"import polyframe as pf\npf.show({str(out)!r}, 1)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
+    (output,) = notebook.cells[0].outputs
+    (data,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', output["data"]["text/html"])
+    svg = b64decode(data).decode()
+    for gid, count in {"mark": 12, "average": 2, "agreement": 2, "majority": 2}.items():
+        assert svg.count(f'id="{gid}"') == count, gid
+    for text in ("Averaged polygons: median", "Agreement: share of the marks", "majority: what more than"):
+        assert text in svg
+
+
 def test_show_has_corrections(out: Path, tmp_path: Path) -> None:
     tasks = exported_tasks(out, tmp_path)
     complete(tasks[2])[0]["value"]["points"] = percents([[2, 3], [30, 3], [2, 41]])
