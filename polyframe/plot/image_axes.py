@@ -17,6 +17,7 @@ from polyframe.core.local_paths import type_name
 from polyframe.core.plurals import counted
 from polyframe.plot.line_styles import cluster_style
 from polyframe.plot.read_mark_groups import MarkCluster, MarkGroup
+from polyframe.store.corrections import CORRECTED
 
 ImageArray = NDArray[Any]
 
@@ -215,7 +216,8 @@ def consensus_note(cluster: MarkCluster) -> str:
     """Return the consensus of a cluster, for a legend."""
     if cluster.consensus is None:
         return "dropped (min_threshold, or a correction)"
-    return f"consensus {cluster.consensus:.2f}"
+    corrected = "corrected, " if cluster.average_type == CORRECTED else ""
+    return f"{corrected}consensus {cluster.consensus:.2f}"
 
 
 def write_note(ax: Axes, text: str) -> Text:
@@ -240,7 +242,9 @@ def _sample(label: int, text: str, on_image: bool) -> Line2D:
 
 
 def _around(group: MarkGroup) -> tuple[float, float, float, float]:
-    points = np.vstack(group.marks) if group.marks else np.array([[0.0, 0.0], [1.0, 1.0]])
+    # Averages are within the marks, but a correction can reach beyond them.
+    drawn = [*group.marks, *(cluster.average for cluster in group.clusters)]
+    points = np.vstack(drawn) if group.marks else np.array([[0.0, 0.0], [1.0, 1.0]])
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     margin = max(right - left, bottom - top) * _MARGIN or 1.0
     return left - margin, right + margin, top - margin, bottom + margin

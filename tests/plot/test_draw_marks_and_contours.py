@@ -70,6 +70,22 @@ def test_without_an_image_the_limits_are_around_the_marks(draw, ax: Axes) -> Non
     assert to_hex(ax.get_facecolor()) == "#ffffff"
 
 
+def test_a_correction_beyond_the_marks_is_not_cut_off(ax: Axes) -> None:
+    group = squares_group(1)
+    cluster = dataclasses.replace(
+        group.clusters[0],
+        average=np.array([[-50.0, 0], [100, 0], [100, 90], [-50, 0]]),
+        average_type="corrected",
+    )
+    pf.plot.averages(dataclasses.replace(group, clusters=[cluster]), ax)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert left < -50
+    assert right > 100
+    assert top < 0
+    assert bottom > 90
+    assert "corrected, consensus" in " ".join(legend(ax)[0].split())
+
+
 def test_on_an_image_lines_are_light_with_a_dark_rim(ax: Axes) -> None:
     pf.plot.marks(squares_group(1), ax, image=IMAGE)
     (line, *_), (outlier,) = lines(ax, "mark"), lines(ax, "outlier")

@@ -20,6 +20,7 @@ from polyframe.export.subject_images import ImageOptions, find_images
 from polyframe.panoptes.subjects.image_files import upright_image, upright_size
 from polyframe.panoptes.subjects.image_sizes import read_image_sizes
 from polyframe.panoptes.subjects.subject_export import Subject, read_subjects
+from polyframe.store.corrections import CORRECTED
 
 #: The longer side of an embedded image, in pixels: it fills a screen, or is smaller if there are many images,
 #: so that a browser can open the page.
@@ -220,10 +221,20 @@ def _address(url: str | None) -> str | None:
 
 
 def _extents(worst: WorstClusters) -> list[tuple[float, float, float, float]]:
-    """Return the box around the marks of each image; distant outliers enlarge it only a little."""
+    """Return the box around the marks and corrections of each image.
+
+    Distant outliers enlarge it only a little.
+    """
     sides = [pl.col("x").list.min(), pl.col("y").list.min(), pl.col("x").list.max(), pl.col("y").list.max()]
+    corrected = (
+        worst.clusters.filter(correction=CORRECTED)
+        .join(worst.groups.select("group", "image"), on="group")
+        .select("image", pl.lit(value=True).alias("inside"), x="clusters_x", y="clusters_y")
+    )
+    marks = worst.marks.select("image", pl.col("cluster_label") >= 0, "x", "y")
     boxes = (
-        worst.marks.select("image", inside=pl.col("cluster_label") >= 0, box=pl.concat_list(sides))
+        pl.concat([marks.rename({"cluster_label": "inside"}), corrected])
+        .select("image", "inside", box=pl.concat_list(sides))
         .group_by("image", "inside")
         .agg(
             low=pl.concat_list(pl.col("box").list.get(k).min() for k in (0, 1)),

@@ -75,6 +75,27 @@ def test_corrected_polygons_are_drawn_in_their_own_way(browser: Any, corrected_p
     assert lines["average"][0].is_displayed()
 
 
+def test_a_correction_beyond_the_marks_is_not_cut_off(browser: Any, corrected_page: Path) -> None:
+    # Marks of subject 1 are between (5, 5) and (52, 40), its correction between (2, 3) and (30, 41).
+    data = page_of(corrected_page).data["images"]
+    left, top, width, height = (side * data["unit"][0] for side in data["box"][0])
+    assert left < 2
+    assert top < 3
+    assert left + width > 52
+    assert top + height > 41
+    open_page(browser, corrected_page)
+    card = "#cluster-1-0-T0_toolIndex0-0"
+    wait_for(lambda: browser.find_elements("css selector", f"{card} svg.contours .corrected path"))
+    inner, outer = js(
+        browser,
+        "['.corrected', ''].map((part) => document.querySelector(`${arguments[0]} svg.contours ${part}`)"
+        ".getBoundingClientRect().toJSON())",
+        card,
+    )
+    assert outer["left"] < inner["left"] < inner["right"] < outer["right"]
+    assert outer["top"] < inner["top"] < inner["bottom"] < outer["bottom"]
+
+
 def test_corrections_can_be_chosen(browser: Any, corrected_page: Path) -> None:
     open_page(browser, corrected_page)
     for value, number, expected in (

@@ -33,10 +33,11 @@ function wholeView(image) {
   return IMAGES.box[image];
 }
 
-// The box around the outlines of a cluster, widened to the aspect ratio of its picture.
+// The box around the outlines and the correction of a cluster, widened to the aspect ratio of its picture.
 function closeView(row, ratio) {
   const image = imageOf(row), group = CLUSTERS.group[row];
   const marks = GROUPS.paths[group].filter((_, k) => GROUPS.labels[group][k] === CLUSTERS.label[row]);
+  if (CLUSTERS.correction[row] === "corrected") marks.push(CLUSTERS.average[row]);
   const [left, top, right, bottom] = boxAround(marks);
   if (left > right) return wholeView(image);
   const margin = Math.max(right - left, bottom - top, 1) * MARGIN;
