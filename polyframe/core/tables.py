@@ -394,7 +394,8 @@ STORED_TABLES: Final = {
         *(CONTOURS, CORRECTIONS),
     )
 }
-#: Those for users.
+#: Those for users: what an output can contain. Whatever reads, checks, loads or documents outputs uses these.
 PUBLIC_TABLES: Final = {name: table for name, table in STORED_TABLES.items() if not name.startswith(".")}
-#: Those of them that runs make.
+#: What a complete run makes, and so every finished output has: all but what somebody imports. Tests and
+#: benchmarks, which compare the tables of runs, use these.
 TABLES: Final = {name: table for name, table in PUBLIC_TABLES.items() if table is not CORRECTIONS}

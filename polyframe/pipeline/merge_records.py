@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from polyframe.core.errors import PolyframeError
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import PUBLIC_TABLES
 from polyframe.pipeline.partition_task import PartitionResult
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records
@@ -76,7 +76,7 @@ def parts_made(
     """
     stages = [stage for result in results for stage in result.stages]
     rewritten = [stage for stage, record in merged.items() if record is not known.get(stage)]
-    of_partitions = sum(table in TABLES for stage in stages for table in STAGE_TABLES[stage])
+    of_partitions = sum(table in PUBLIC_TABLES for stage in stages for table in STAGE_TABLES[stage])
     return of_partitions + sum(len(merged[stage].sizes) for stage in rewritten)
 
 

@@ -17,7 +17,7 @@ from polyframe.core.local_paths import AnyPlace, as_list, local_path, place_of
 from polyframe.core.notes import show
 from polyframe.core.plurals import counted
 from polyframe.core.scalar_checks import as_builtin, is_integer
-from polyframe.core.tables import GROUP_KEYS, TABLES
+from polyframe.core.tables import GROUP_KEYS, PUBLIC_TABLES
 from polyframe.export.words import Words, read_words
 from polyframe.store.corrections import uses_corrections
 from polyframe.store.reading import OutputTables, explain_damage, open_tables
@@ -305,7 +305,7 @@ def closed(x: Any, y: Any) -> Floats:
 
 
 def _columns(table: Frame, name: str) -> pl.DataFrame:
-    return columns_of(table, name, TABLES[name].schema, (*GROUP_KEYS, *_COLUMNS[name]))
+    return columns_of(table, name, PUBLIC_TABLES[name].schema, (*GROUP_KEYS, *_COLUMNS[name]))
 
 
 def _cluster(

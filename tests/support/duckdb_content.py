@@ -5,7 +5,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import PUBLIC_TABLES
 from polyframe.export.load.loaded_tables import TARGET_TABLES
 
 
@@ -41,5 +41,5 @@ def rows_of(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
 
 def files_of(output: Any, name: str) -> pl.DataFrame:
     """Return the rows of the Parquet files of a table."""
-    assert name in TABLES
+    assert name in PUBLIC_TABLES
     return pl.read_parquet(output / name / "*.parquet")

@@ -9,7 +9,8 @@ from postgres_server import Database
 from psycopg import sql
 from shapely import Polygon, wkb
 
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import PUBLIC_TABLES, TABLES
+from polyframe.export.load.loaded_tables import TARGET_TABLES
 
 Rows = list[tuple[Any, ...]]
 
@@ -43,13 +44,14 @@ def all_rows(database: Database, schema: str | None = None, user: str = "owner")
         found = connection.execute(
             "SELECT table_name::text FROM information_schema.tables WHERE table_schema = %s", (schema,)
         ).fetchall()
-        names = {name for (name,) in found} & {*LOADED, RECORDS}
+        names = {name for (name,) in found} & {*TARGET_TABLES}
         return {name: rows_in(connection, name, schema) for name in sorted(names)}
 
 
 def rows_of(out: Path) -> dict[str, Rows]:
     """Return the rows that PostgreSQL should have, from the Parquet files; levels are made one by one."""
-    frames = {name: pl.read_parquet(out / name / "*.parquet") for name in TABLES}
+    present = [name for name in PUBLIC_TABLES if (out / name).exists()]
+    frames = {name: pl.read_parquet(out / name / "*.parquet") for name in present}
     rows = {name: frame.rows() for name, frame in frames.items() if name != "contours"}
     rows["contour_levels"] = [
         (
@@ -64,4 +66,4 @@ def rows_of(out: Path) -> dict[str, Rows]:
             *(row[f"contours_{name}"] for name in ("level", "area", "x", "y")), strict=True
         )
     ]
-    return {name: sorted(rows[name], key=repr) for name in LOADED}
+    return {name: sorted(rows[name], key=repr) for name in sorted(rows)}
