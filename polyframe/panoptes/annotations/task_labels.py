@@ -1,14 +1,15 @@
 """Read the questions of tasks from the annotations of a classification export."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from polyframe.panoptes.annotations.newest_labels import newest_labels
 from polyframe.panoptes.classifications.column_parsers import integer
-from polyframe.panoptes.classifications.read_columns import cannot_read, scan_columns
-from polyframe.panoptes.classifications.workflow_versions import is_version, version_key
+from polyframe.panoptes.classifications.read_columns import explain_unreadable, scan_columns
 
 #: The question of a task by workflow and key of the task, such as (6, `T0`).
 TaskLabels = dict[tuple[int, str], str]
@@ -30,8 +31,7 @@ def read_task_labels(export: Path) -> TaskLabels:
     Returns
     -------
     dict
-        Workflow and key of the task -> text, that of the newest version of the workflow; of several in a
-        version, as in several languages, the most frequent. Empty if the annotations have none.
+        Workflow and key of the task -> text, chosen by `newest_labels`. Empty if the annotations have none.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def read_task_labels(export: Path) -> TaskLabels:
         "workflow_version",
         pl.col("annotations").str.extract_all(_LABELLED).alias("labelled"),
     )
-    try:
+    with explain_unreadable(export):
         counted = (
             rows.drop_nulls("workflow_id")
             .explode("labelled")
@@ -52,16 +52,15 @@ def read_task_labels(export: Path) -> TaskLabels:
             .len()
             .collect(engine="streaming")
         )
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise cannot_read(export, error) from None
-    best: dict[tuple[int, str], tuple[tuple[int, int], int, str]] = {}
+    return newest_labels(_labels(counted))
+
+
+def _labels(counted: pl.DataFrame) -> Iterator[tuple[tuple[int, str], str | None, str, int]]:
+    """Yield workflow and task, version, label and number of each pair that is valid JSON."""
     for workflow, version, labelled, number in counted.iter_rows():
         try:
             pair = json.loads(f"{{{labelled}}}")
         except ValueError:
             continue
         task, text = (str(pair[name]).encode("utf-8", "replace").decode() for name in ("task", "task_label"))
-        newer = (version_key(version) if is_version(version) else (0, 0), number, text.strip())
-        if text.strip() and newer > best.get((workflow, task), ((-1, -1), 0, "")):
-            best[workflow, task] = newer
-    return {key: text for key, (_, _, text) in best.items()}
+        yield (workflow, task), version, text, number

@@ -1,5 +1,6 @@
 """Read the labels of tools from the marks of a classification export."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -9,9 +10,9 @@ import polars as pl
 
 from polyframe.core.scalar_checks import LARGEST_INDEX
 from polyframe.panoptes.annotations.mark_rules import tool_name
+from polyframe.panoptes.annotations.newest_labels import newest_labels
 from polyframe.panoptes.classifications.column_parsers import integer
-from polyframe.panoptes.classifications.read_columns import cannot_read, scan_columns
-from polyframe.panoptes.classifications.workflow_versions import is_version, version_key
+from polyframe.panoptes.classifications.read_columns import explain_unreadable, scan_columns
 
 #: The label of a tool by workflow and name of the tool, such as (6, `T0_tool1`).
 ToolLabels = dict[tuple[int, str], str]
@@ -45,15 +46,15 @@ def read_tool_labels(export: Path) -> ToolLabels:
     Returns
     -------
     dict
-        Workflow and name of the tool -> label, that of the newest version of the workflow. Empty if the marks
-        have no labels, as those of classifier 2.x.
+        Workflow and name of the tool -> label, chosen by `newest_labels`. Empty if the marks have no labels,
+        as those of classifier 2.x.
 
     Raises
     ------
     PolyframeError
         If the file cannot be read or lacks the columns.
     """
-    newest: dict[tuple[int, str], tuple[tuple[int, int], str]] = {}
+    marks: Counter[tuple[tuple[int, str], str | None, str]] = Counter()
     rows = scan_columns(export, _COLUMNS, "labels of tools").select(
         integer("workflow_id"), pl.col("workflow_version"), pl.col("annotations")
     )
@@ -61,18 +62,12 @@ def read_tool_labels(export: Path) -> ToolLabels:
 
     def take(batch: pl.DataFrame) -> bool:
         for workflow, version, cell in batch.iter_rows():
-            number = version_key(version) if is_version(version) else (0, 0)
-            for tool, label in _labels(cell):
-                key = (workflow, tool)
-                if key not in newest or newest[key] < (number, label):
-                    newest[key] = (number, label)
+            marks.update(((workflow, tool), version, label) for tool, label in _labels(cell))
         return False
 
-    try:
+    with explain_unreadable(export):
         labelled.sink_batches(take, engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise cannot_read(export, error) from None
-    return {key: label for key, (_, label) in newest.items()}
+    return newest_labels((*label, number) for label, number in marks.items())
 
 
 def _labels(cell: str) -> Iterator[tuple[str, str]]:
@@ -91,7 +86,7 @@ def _labels(cell: str) -> Iterator[tuple[str, str]]:
                 and type(index) is int
                 and 0 <= index <= LARGEST_INDEX
             ):
-                yield tool_name(task, index, entry.tool is not None), entry.tool_label.strip()
+                yield tool_name(task, index, entry.tool is not None), entry.tool_label
 
 
 def _entries(content: msgspec.Raw) -> list[_Entry]:

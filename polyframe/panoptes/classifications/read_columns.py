@@ -1,6 +1,7 @@
 """Read a few columns of a classification export, as they are."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -26,10 +27,10 @@ def scan_columns(export: Path, columns: Sequence[str], purpose: str) -> pl.LazyF
     ------
     PolyframeError
         If the file cannot be read or lacks a column. Errors of later reading are Polars errors; see
-        `cannot_read`.
+        `explain_unreadable`.
     """
     kind = file_kind(export, str(export))
-    try:
+    with explain_unreadable(export):
         rows = (
             pl.scan_parquet(export, glob=False)
             if kind == "parquet"
@@ -38,8 +39,6 @@ def scan_columns(export: Path, columns: Sequence[str], purpose: str) -> pl.LazyF
             )
         )
         missing = [name for name in columns if name not in rows.collect_schema().names()]
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise cannot_read(export, error) from None
     if missing:
         raise PolyframeError(
             f"{export}: has no {purpose}: missing {plural(len(missing), 'column')} {', '.join(missing)}; "
@@ -48,6 +47,10 @@ def scan_columns(export: Path, columns: Sequence[str], purpose: str) -> pl.LazyF
     return rows.select(pl.col(name).cast(pl.String) for name in columns)
 
 
-def cannot_read(export: Path, error: Exception) -> PolyframeError:
-    """Return the error for an export that Polars cannot read."""
-    return PolyframeError(f"{export}: cannot be read ({first_line(error)})")
+@contextlib.contextmanager
+def explain_unreadable(export: Path) -> Iterator[None]:
+    """Raise a PolyframeError that names the export if Polars cannot read it."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PolyframeError(f"{export}: cannot be read ({first_line(error)})") from None

@@ -9,7 +9,7 @@ import polars as pl
 
 from polyframe.panoptes.classifications.column_parsers import integer
 from polyframe.panoptes.classifications.metadata import NATURAL
-from polyframe.panoptes.classifications.read_columns import cannot_read, scan_columns
+from polyframe.panoptes.classifications.read_columns import explain_unreadable, scan_columns
 
 #: Width and height by subject and frame.
 Sizes = dict[tuple[int, int], tuple[int, int]]
@@ -39,10 +39,8 @@ def read_image_sizes(export: Path) -> Sizes:
         If the file cannot be read or lacks the columns.
     """
     rows = scan_columns(export, _COLUMNS, "image sizes")
-    try:
+    with explain_unreadable(export):
         counted = _counted(rows)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise cannot_read(export, error) from None
     numbers: dict[tuple[int, int], Counter[tuple[int, int]]] = {}
     for subject, reported, number in counted.iter_rows():
         for frame, size in _sizes(reported):
