@@ -65,24 +65,37 @@ def live_distances(worst: WorstClusters, settings: Settings) -> LiveDistances:
     included = groups_with_distances(sizes)
     marks = worst.marks.filter(pl.Series(included[group], dtype=pl.Boolean))
     sizes = sizes[included]
-    repaired = repaired_polygons(marks)
-    grouped = GroupedMarks(
-        keys=marks.select("classification_id"),
-        polygons=repaired.polygons,
-        areas=repaired.areas,
-        bounds=shapely.bounds(repaired.polygons).reshape(-1, 4),
-        group_offsets=offsets_of(sizes),
-        n_classifications=worst.groups["n_classifications"].to_numpy()[included],
-        rejected=0,
-        set_aside=0,
-        rows_set_aside=0,
-    )
+    grouped = grouped_marks(marks, sizes)
     # All pairs but those of one classification.
     near = neighbour_distances(grouped, 1.0, settings.engine)
     distances = np.full(int((sizes * (sizes - 1) // 2).sum()), np.inf)
     distances[pair_positions(grouped.group_offsets, near.left, near.right)] = near.distances
     return LiveDistances(
         included, in_thousandths(distances), distances if settings.split == "doubled" else None
+    )
+
+
+def grouped_marks(marks: pl.DataFrame, sizes: Ints) -> GroupedMarks:
+    """Return marks of a report, sorted by group, as the functions for distances take them.
+
+    Parameters
+    ----------
+    marks : polars.DataFrame
+        Some of `WorstClusters.marks`.
+    sizes : (g,) int64
+        Number of marks of each group, none of them 0.
+    """
+    repaired = repaired_polygons(marks)
+    return GroupedMarks(
+        keys=marks.select("classification_id"),
+        polygons=repaired.polygons,
+        areas=repaired.areas,
+        bounds=shapely.bounds(repaired.polygons).reshape(-1, 4),
+        group_offsets=offsets_of(sizes),
+        n_classifications=np.zeros(len(sizes), np.int64),
+        rejected=0,
+        set_aside=0,
+        rows_set_aside=0,
     )
 
 

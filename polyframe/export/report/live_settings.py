@@ -98,7 +98,7 @@ def live_settings(worst: WorstClusters, manifest: Manifest, output: object, say:
     say : callable
         Receives that functions are compiled.
     """
-    settings = _with_engine(manifest)
+    settings = settings_with_engine(manifest)
     n_groups = manifest.accounting.groups
     can_repeat = settings.cluster_method == "dbscan"
     if can_repeat and settings.engine == "compiled":
@@ -125,7 +125,7 @@ def _totals(worst: WorstClusters) -> dict[str, float | None]:
     }
 
 
-def _with_engine(manifest: Manifest) -> Settings:
+def settings_with_engine(manifest: Manifest) -> Settings:
     """Return the settings of the clusters with the engine that computed them, if it is installed here."""
     engine = manifest.engines.get("reduce")
     if engine is None:

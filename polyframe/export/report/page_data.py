@@ -34,6 +34,7 @@ def page_data(
     live: LiveSettings,
     volunteers: VolunteerRows,
     outlines: pl.DataFrame,
+    majorities: pl.DataFrame,
     level: Level | None = None,
     *,
     contours: bool,
@@ -53,6 +54,8 @@ def page_data(
         Those who can be chosen.
     outlines : polars.DataFrame
         `x`, `y` of the outline of each cluster that is drawn with a thick line.
+    majorities : polars.DataFrame
+        `cluster`, `x`, `y` of the majority outlines that no table contains.
     level : Level, optional
         The level of these outlines.
     contours : bool
@@ -68,7 +71,7 @@ def page_data(
         "level": None if level is None else str(level),
         "heat": HEAT_STEPS,
         "live": live.data,
-        "clusters": _clusters(worst, backgrounds, outlines),
+        "clusters": _clusters(worst, backgrounds, outlines, majorities),
         "groups": _groups(worst, backgrounds, volunteers),
         "images": {
             "subject": list(map(str, worst.images["subject_id"])),
@@ -112,7 +115,9 @@ def _volunteers(volunteers: VolunteerRows) -> dict[str, Any]:
     }
 
 
-def _clusters(worst: WorstClusters, backgrounds: list[Background], outlines: pl.DataFrame) -> dict[str, Any]:
+def _clusters(
+    worst: WorstClusters, backgrounds: list[Background], outlines: pl.DataFrame, majorities: pl.DataFrame
+) -> dict[str, Any]:
     rows = worst.clusters
     image = worst.groups["image"].to_numpy()[rows["group"].to_numpy()]
     level = worst.levels.with_columns(
@@ -126,6 +131,10 @@ def _clusters(worst: WorstClusters, backgrounds: list[Background], outlines: pl.
         levels[cluster].append(path)
         numbers[cluster].append(number)
         areas[cluster].append(area)
+    majority: list[str | None] = [None] * rows.height
+    of_majority = majorities["cluster"].to_numpy()
+    for cluster, path in zip(of_majority, _paths(majorities, image[of_majority], backgrounds), strict=True):
+        majority[cluster] = path
     return {
         "group": rows["group"].to_list(),
         "label": rows["cluster_label"].to_list(),
@@ -141,6 +150,7 @@ def _clusters(worst: WorstClusters, backgrounds: list[Background], outlines: pl.
         "correctedBy": rows["corrected_by"].to_list(),
         "correctedAt": rows["corrected_at"].dt.to_string("%Y-%m-%d %H:%M UTC").to_list(),
         "average": _paths(outlines, image, backgrounds).to_list(),
+        "majority": majority,
         "levels": levels,
         "levelNumbers": numbers,
         "levelAreas": areas,

@@ -40,6 +40,9 @@ _SCRIPTS: Final = (
 _IMAGES: Final = "<!-- images -->"
 _CHART: Final = 150  # height of the tallest bar, in pixels
 _BOTTOM: Final = 168  # y of the foot of the bars
+_MAJORITY: Final = (
+    "on contours: the majority, which more than half of the marks cover, or half and the median mark"
+)
 _MEANINGS: Final = {reason.code: reason.meaning for reason in REASONS}
 
 
@@ -94,6 +97,7 @@ def page_html(
         "heading": escape(data["title"] or "Consensus of volunteers"),
         "description": escape(f"{workflow}, version {', '.join(versions)}"),
         "line": escape(data["level"] or "averaged polygon"),
+        "majority": "" if data["level"] else f" <small>({_MAJORITY})</small>",
         "made": escape(f"polyframe {manifest.polyframe_version}"),
         "sources": escape(_listed(manifest.sources)),
         "tiles": _tiles(figures),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from polyframe.core.addresses import as_address
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Progress, Say, no_progress
@@ -28,13 +30,15 @@ from polyframe.export.report.backgrounds import (
 )
 from polyframe.export.report.key_figures import KeyFigures, key_figures
 from polyframe.export.report.level_outlines import averaged_outlines, level_outlines
-from polyframe.export.report.live_settings import live_settings
+from polyframe.export.report.live_settings import live_settings, settings_with_engine
+from polyframe.export.report.majority_lines import NO_LINES, majority_lines
 from polyframe.export.report.page_data import page_data
 from polyframe.export.report.page_html import page_html
 from polyframe.export.report.volunteer_rows import VolunteerRows, volunteer_rows
 from polyframe.export.report.worst_clusters import WorstClusters, worst_clusters
 from polyframe.export.subject_images import image_options
 from polyframe.export.words import read_words
+from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.store.corrections import uses_corrections
 from polyframe.store.reading import explain_damage, open_tables
 
@@ -224,7 +228,10 @@ def report(
         ),
         *_volunteer_notes(volunteers),
     ]
-    data = page_data(worst, backgrounds, sources, live, volunteers, outlines, chosen_level, contours=contours)
+    majorities = _majorities(worst, figures, say, wanted=contours and not chosen_level)
+    data = page_data(
+        worst, backgrounds, sources, live, volunteers, outlines, majorities, chosen_level, contours=contours
+    )
     votes = worst.clusters.select("tool", "details_votes").iter_rows()
     answers = list(itertools.starmap(words.answers, votes))
     data |= {"title": title, "workflow": words.workflow, "words": words.for_page() | {"votes": answers}}
@@ -240,6 +247,16 @@ def report(
         images_missing=len(backgrounds) - len(embedded),
         bytes=target.stat().st_size,
     )
+
+
+def _majorities(worst: WorstClusters, figures: KeyFigures, say: Say, *, wanted: bool) -> pl.DataFrame:
+    """Return the majority outlines that the page draws and no table contains."""
+    if not wanted:
+        return NO_LINES
+    engine = settings_with_engine(figures.manifest).engine
+    if engine == "compiled":
+        ensure_compiled(say, {"clusters", "majority"})
+    return majority_lines(worst, engine)
 
 
 def _cluster_notes(n_shown: int, n_all: int, *, contours: bool) -> Iterator[str]:

@@ -91,7 +91,7 @@ def test_a_contour_level_instead_of_the_averages(example: Path, tmp_path: Path, 
     for k, marks in enumerate(clusters["marks"]):
         place = clusters["levelNumbers"][k].index(-(-marks // 2))
         assert clusters["average"][k] == clusters["levels"][k][place]
-    assert "</span> level 50%</label>" in page.text
+    assert "</span> <span>level 50%</span></label>" in page.text
     done = polyframe("report", example, "--level", 5, "-o", tmp_path / "five.html")
     rows = table(example, "contours")
     lower = rows.filter(pl.col("number_of_contours") < 5).height

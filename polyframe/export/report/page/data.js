@@ -62,7 +62,7 @@ function anchorOf(row) {
 
 // What a cluster has that only the tables know; a row without them has these.
 const ONLY_IN_TABLES = {
-  type: null, area: null, expected: null, needed: null, votes: null, answers: null, average: "", levels: [], levelNumbers: [], levelAreas: [],
+  type: null, area: null, expected: null, needed: null, votes: null, answers: null, average: "", majority: null, levels: [], levelNumbers: [], levelAreas: [],
 };
 // Who corrected or removed a cluster, and when, if anybody did.
 const CORRECTION = { correction: null, correctedBy: null, correctedAt: null };

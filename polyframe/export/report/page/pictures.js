@@ -118,12 +118,13 @@ function drawKind(svg, kind) {
 
 const thickLayer = (row) => (CLUSTERS.correction[row] === "corrected" ? "corrected" : "average");
 
-// The outline of what more than half of the marks cover, unless the outline is a chosen level, the majority with its ties,
-// or somebody's correction; without such a level, the average.
+// The line on the contours: a chosen level, a correction, or the majority outline. Of an odd number of marks, that is the
+// level of more than half of them; the median of one or two marks is their majority.
 function majorityOf(row) {
-  const level = Math.floor(CLUSTERS.marks[row] / 2) + 1;
-  if (DATA.level || isRemoved(row) || ["majority", "corrected"].includes(CLUSTERS.type[row])) return CLUSTERS.average[row];
-  return CLUSTERS.levels[row][CLUSTERS.levelNumbers[row].indexOf(level)] ?? CLUSTERS.average[row];
+  const { type, marks, average, majority, levels, levelNumbers } = CLUSTERS;
+  const isAverage = ["majority", "corrected"].includes(type[row]) || (type[row] === "median" && marks[row] <= 2);
+  if (DATA.level || isRemoved(row) || isAverage) return average[row];
+  return majority[row] ?? levels[row][levelNumbers[row].indexOf(Math.floor(marks[row] / 2) + 1)] ?? "";
 }
 
 function setView(svg, close) {
