@@ -14,6 +14,8 @@ from polyframe.pipeline.gold.read_coco import place_of_image
 
 #: How Label Studio names files that it has uploaded or that it exports: with random digits before the name.
 _UPLOADED: Final = re.compile(r"^[0-9a-f]{8}(?:__|-)")
+#: How Roboflow names files that it exports: with the type and random digits after the name.
+_VERSIONED: Final = re.compile(r"^(.+)_([A-Za-z]{3,4})\.rf\.[^./]+\.[A-Za-z]{3,4}$")
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,13 @@ class EditedFile:
     ----------
     images : list of EditedImage
     outlines : list of EditedOutline
+    unread : set of int
+        The positions of images with something that is not read, which may be the outline of any cluster.
     """
 
     images: list[EditedImage] = field(default_factory=list)
     outlines: list[EditedOutline] = field(default_factory=list)
+    unread: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -128,12 +133,13 @@ class ReadContext:
     def place_of(self, image: Mapping[str, Any], file_name: object) -> tuple[int, int] | None:
         """Return subject and frame of an image, and count it if they are not in the project."""
         text = str(file_name or "").replace("\\", "/")
+        text = _VERSIONED.sub(r"\1.\2", text)
         place = None
         if number_of(image.get("subject_id")) is None:
             last = text.rpartition("/")[2]
             names = (text, last, _UPLOADED.sub("", last))
             place = next((self.names[name] for name in names if name in self.names), None)
-        place = place or place_of_image({**image, "file_name": file_name}, self.project)
+        place = place or place_of_image({**image, "file_name": text}, self.project)
         if place is None or place[0] not in self.project.subjects:
             self.skipped.add("image", f"without a subject of {self.project.name}", text or "no name")
             return None

@@ -2,6 +2,8 @@
 
 import json
 import typing
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +44,8 @@ from polyframe.store.stages import IMPORTED
 from polyframe.store.versions import read_manifest
 from polyframe.store.work_directory import work_directory
 
+#: JSON files of an archive that a message lists.
+_MOST_LISTED: Final = 3
 _FORMS: Final = "an export of Label Studio (JSON) or COCO instance segmentation"
 
 
@@ -73,7 +77,7 @@ def import_corrections(
         The output directory.
     file : path or address
         What Label Studio exports as JSON after an export with `to="labelstudio"`, or COCO that CVAT or
-        another program wrote after one with `to="coco"`.
+        another program wrote after one with `to="coco"`; also in a ZIP archive with no other JSON file.
     missing : {"listed", "keep", "remove"}, optional
         Which clusters on the images of the file without a polygon are removed: `listed` (default), those that
         the file lists as exported, so that somebody must have deleted their polygon; `keep`, none; `remove`,
@@ -160,13 +164,29 @@ def import_corrections(
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(Path(path).read_bytes())
+        return json.loads(_unzipped(path) if zipfile.is_zipfile(path) else Path(path).read_bytes())
     except FileNotFoundError:
         raise PolyframeError(no_such_file(Path(path))) from None
     except OSError as error:
         raise PolyframeError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise PolyframeError(f"{path}: is not valid JSON ({first_line(error)})") from None
+
+
+def _unzipped(path: Path) -> bytes:
+    """Return the only JSON file of an archive, as CVAT exports it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.lower().endswith(".json")]
+            if len(names) == 1:
+                return archive.read(names[0])
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError) as error:
+        raise PolyframeError(f"{path}: cannot be unpacked ({first_line(error)})") from None
+    if not names:
+        raise PolyframeError(f"{path}: contains no JSON file; expected {_FORMS}")
+    listed = ", ".join(names[:_MOST_LISTED]) + ", ..." * (len(names) > _MOST_LISTED)
+    number = counted(len(names), "JSON file")
+    raise PolyframeError(f"{path}: contains {number} ({listed}); unpack it and name one of them")
 
 
 def _names_and_tools(
@@ -195,6 +215,9 @@ def _read(content: Any, context: ReadContext, say: Say) -> EditedFile:
     if content and not edited.images:
         context.skipped.report(context.name, say)
         raise PolyframeError(f"{context.name}: contains no edited image of {context.project.name}")
+    if edited.unread and not edited.outlines:
+        context.skipped.report(context.name, say)
+        raise PolyframeError(f"{context.name}: contains no polygon that can be read; export {_FORMS}")
     return edited
 
 

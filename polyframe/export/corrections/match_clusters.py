@@ -171,6 +171,9 @@ def match_clusters(
         # Somebody drew the object again, but it is not clear that this is its polygon.
         if any(_iou(polygon.polygon, clusters.shown[row]) >= MIN_IOU for polygon in drawn):
             continue
+        # What is not read may be its outline.
+        if image in file.unread:
+            continue
         if missing == "remove" or (missing == "listed" and exported is not None):
             removed.add(row)
     return Matched(matches | by_overlap, len(by_overlap), stale, absent, removed)

@@ -1,4 +1,11 @@
-"""Read polygons and masks that people edited, from COCO instance segmentation as CVAT and others write it."""
+"""Read polygons and masks that people edited, from COCO instance segmentation.
+
+CVAT (by datumaro) gives images and annotations other numbers, leaves `contributor` and `date_created` empty,
+and keeps only the attributes that its labels define. It writes masks as run lengths that are not compressed,
+with `iscrowd` 1, and a group of polygons as one annotation. Its COCO Keypoints have no polygons. FiftyOne
+writes attributes beside the other keys of an annotation. Roboflow adds a first category, the group of the
+others, and puts random digits into the names of images; newer files have their own names in `extra`.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -18,6 +25,8 @@ from polyframe.export.corrections.edited_file import (
 from polyframe.export.corrections.run_lengths import rings_of_mask
 from polyframe.pipeline.gold.read_coco import parts_of_segmentation
 
+#: What programs write as the contributor instead of a person.
+_PROGRAMS: Final = ("Roboflow", "Voxel51")
 #: Programs write two digits.
 _POLYGON_TOLERANCE: Final = 0.02
 #: The outline of a mask runs along pixels.
@@ -46,12 +55,13 @@ def read_coco(content: Mapping[str, Any], context: ReadContext) -> EditedFile:
         raise PolyframeError(f"{context.name}: a COCO file needs the lists images and annotations")
     info = content.get("info") if isinstance(content.get("info"), dict) else {}
     contributor = info.get("contributor") if isinstance(info, dict) else None
-    by = contributor if isinstance(contributor, str) and contributor else context.corrected_by
+    is_person = isinstance(contributor, str) and contributor and contributor not in _PROGRAMS
+    by = contributor if is_person else context.corrected_by
     at = (time_of(info.get("date_created")) if isinstance(info, dict) else None) or context.corrected_at
     listed = content.get(EXPORTED)
     file, numbers = EditedFile(), {}
     for image in _dicts(content["images"]):
-        place = context.place_of(image, image.get("file_name"))
+        place = context.place_of(image, _own_name(image))
         if place is None or not isinstance(image.get("id"), (int, str)):
             continue
         numbers[image["id"]] = len(file.images)
@@ -71,20 +81,28 @@ def read_coco(content: Mapping[str, Any], context: ReadContext) -> EditedFile:
         is_mask = isinstance(annotation.get("segmentation"), dict)
         if number is None:
             context.skipped.add("annotation", "without a usable image", name)
-        elif (parts := _parts(annotation)) is None:
-            context.skipped.add("annotation", "without a polygon or a mask that can be read", name)
+        elif (parts := _parts(annotation, file.images[number].size)) is None:
+            context.skipped.add("annotation", _why_unread(annotation), name)
+            file.unread.add(number)
         else:
             file.outlines.append(
                 EditedOutline(
                     number,
                     label if isinstance(label, str) else None,
-                    identity_of(annotation.get("attributes")),
+                    identity_of(annotation.get("attributes")) or identity_of(annotation),
                     parts,
                     _MASK_TOLERANCE if is_mask else _POLYGON_TOLERANCE,
                     name,
                 )
             )
     return file
+
+
+def _own_name(image: Mapping[str, Any]) -> object:
+    """Return the name of an image before a program changed it."""
+    extra = image.get("extra")
+    name = extra.get("name") if isinstance(extra, dict) else None
+    return name if isinstance(name, str) and name else image.get("file_name")
 
 
 def _exported(listed: object, image_id: int | str) -> frozenset[str] | None:
@@ -95,11 +113,30 @@ def _exported(listed: object, image_id: int | str) -> frozenset[str] | None:
     return frozenset(filter(lambda one: isinstance(one, str), members)) if isinstance(members, list) else None
 
 
-def _parts(annotation: Mapping[str, Any]) -> list[list[Floats]] | None:
+def _parts(annotation: Mapping[str, Any], size: tuple[int, int] | None) -> list[list[Floats]] | None:
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
-        return rings_of_mask(segmentation)
+        # A mask of another size would be somewhere else.
+        return rings_of_mask(segmentation) if size is None or _mask_size(segmentation) == size else None
     return parts_of_segmentation(segmentation)
+
+
+def _mask_size(segmentation: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return width and height of a mask."""
+    size = segmentation.get("size")
+    return size_of(size[1], size[0]) if isinstance(size, list) and len(size) == 2 else None
+
+
+def _why_unread(annotation: Mapping[str, Any]) -> str:
+    """Say what an annotation has instead of a polygon or a mask that can be read."""
+    segmentation = annotation.get("segmentation")
+    if isinstance(segmentation, dict):
+        return "with a mask (RLE) that is empty, not valid or of another size than its image"
+    if segmentation:
+        return "with a polygon that is not valid"
+    if annotation.get("keypoints"):
+        return "with keypoints, without a polygon or a mask"
+    return "with only a box, without a polygon or a mask" if annotation.get("bbox") else "without an outline"
 
 
 def _dicts(values: object) -> Iterator[dict[str, Any]]:

@@ -70,7 +70,7 @@ def read_labelstudio(content: object, context: ReadContext) -> EditedFile:
         )
         number = len(file.images)
         file.images.append(image)
-        file.outlines += _outlines(newest, number, image, identities, name, context)
+        file.outlines += _outlines(newest, number, image, identities, name, context, file.unread)
     return file
 
 
@@ -98,21 +98,26 @@ def _outlines(
     identities: Mapping[str, ClusterIdentity],
     name: str,
     context: ReadContext,
+    unread: set[int],
 ) -> Iterator[EditedOutline]:
     for result in _dicts(annotation["result"]):
         kind, value = result.get("type"), result.get("value")
         if kind not in _POLYGONS or not isinstance(value, dict):
             context.skipped.add("region", f"of the type {kind}, not a polygon", name)
+            unread.add(number)
             continue
         # Percents are relative to the image, so our own size gives our pixels, whatever image was shown.
         size = image.size or size_of(result.get("original_width"), result.get("original_height"))
         points = ring_of(value.get("points"))
         if result.get("image_rotation"):
             context.skipped.add("polygon", "on a rotated image", name)
+            unread.add(number)
         elif size is None:
             context.skipped.add("polygon", "without the size of its image", name)
+            unread.add(number)
         elif points is None:
             context.skipped.add("polygon", "with invalid coordinates", name)
+            unread.add(number)
         else:
             key = result.get("id")
             identity = identities.get(key) if isinstance(key, str) else None

@@ -10,6 +10,10 @@ from polyframe.core.arrays import Floats, Ints
 
 #: More pixels than any image has.
 _MOST_PIXELS: Final = 2**31
+#: More runs of pixels, cut at the ends of columns, than any mask of an object has.
+_MOST_RUNS: Final = 10**7
+#: A number of more bits is not a number of pixels.
+_MOST_BITS: Final = 60
 #: Each character of compressed run lengths has six bits: five of the number, and whether more follow.
 _FIRST_CHARACTER: Final = 48
 _SIGN: Final = 0x10
@@ -44,6 +48,8 @@ def rings_of_mask(segmentation: Mapping[str, Any]) -> list[list[Floats]] | None:
     if runs.ndim != 1 or (runs < 0).any() or height * width > _MOST_PIXELS or runs.sum() != height * width:
         return None
     ends = np.cumsum(runs)
+    if len(runs) + width > _MOST_RUNS:
+        return None
     begin, end = _within_columns(ends[:-1][0::2], ends[1::2], height)
     if not len(begin):
         return None
@@ -74,7 +80,7 @@ def _uncompressed(text: str) -> list[int] | None:
     value = shift = 0
     for character in text:
         code = ord(character) - _FIRST_CHARACTER
-        if not 0 <= code < 2 * _MORE:
+        if not 0 <= code < 2 * _MORE or shift > _MOST_BITS:
             return None
         value |= (code & (_MORE - 1)) << shift
         shift += 5
