@@ -1,7 +1,8 @@
 """Run the command line with injected faults, for tests that start it as a process.
 
 `python -c "import fault_injection; fault_injection.main()" run ...`, with the environment variable FAULTS, a
-JSON object with
+JSON object with the keys below. Workers of a cluster read it before each task from the file that FAULTS_FILE
+names, see `faulty_worker`.
 
 partition_bytes   size of a partition, so that small exports have several
 backend           the joblib backend
@@ -46,12 +47,21 @@ from polyframe.pipeline import (
 )
 from polyframe.store import view
 
-FAULTS = json.loads(os.environ.get("FAULTS", "{}"))
 #: All calls by which publishing changes file names.
 RENAMES = ((os, "link"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"))
 
 _process_in_worker, _process_partition = process_tasks._process, partition_task.process_partition
 _sort_split, _sort_super_partition = rows_on_workers._sort, super_partitions._sort_super_partition
+
+
+def _faults() -> dict[str, Any]:
+    file = os.environ.get("FAULTS_FILE")
+    if file is None:
+        text = os.environ.get("FAULTS", "{}")
+    else:
+        text = Path(file).read_text() if Path(file).exists() else "{}"
+    faults: dict[str, Any] = json.loads(text)
+    return faults
 
 
 def process_in_worker(task: partition_task.PartitionTask) -> partition_task.PartitionResult:
@@ -65,15 +75,15 @@ def process_partition(task: partition_task.PartitionTask) -> partition_task.Part
 
 
 def _inject_faults(task: partition_task.PartitionTask) -> None:
-    name = task.partition.name
-    pauses = FAULTS.get("pause", {})
+    name, faults = task.partition.name, _faults()
+    pauses = faults.get("pause", {})
     if name in pauses or "*" in pauses:
         time.sleep(pauses.get(name, pauses.get("*")))
-    if name in FAULTS.get("ignore_signals", {}):
-        _sleep_ignoring_signals(FAULTS["ignore_signals"][name])
-    for pattern in FAULTS.get("kill_worker", ()):
+    if name in faults.get("ignore_signals", {}):
+        _sleep_ignoring_signals(faults["ignore_signals"][name])
+    for pattern in faults.get("kill_worker", ()):
         if fnmatch.fnmatch(name, pattern):
-            _kill_once(FAULTS.get("once"), name)
+            _kill_once(faults, name)
 
 
 def sort_split(task: Any) -> Any:
@@ -87,8 +97,9 @@ def sort_super_partition(task: Any) -> Any:
 
 
 def _kill_sorter(level: str) -> None:
-    if level in FAULTS.get("kill_sorter", ()):
-        _kill_once(FAULTS["once"], level)
+    faults = _faults()
+    if level in faults.get("kill_sorter", ()):
+        _kill_once(faults, level)
 
 
 def _sleep_ignoring_signals(seconds: float) -> None:
@@ -98,14 +109,14 @@ def _sleep_ignoring_signals(seconds: float) -> None:
     ctypes.CDLL(None).pthread_join(ctypes.c_ulong(waiting.ident or 0), None)
 
 
-def _kill_once(folder: str | None, name: str) -> None:
-    done = folder and Path(folder) / name
+def _kill_once(faults: dict[str, Any], name: str) -> None:
+    done = Path(faults["once"]) / name if "once" in faults else None
     if done and done.exists():
         return
     if done:
         done.touch()
-    if "deaths" in FAULTS:
-        with Path(FAULTS["deaths"]).open("a") as deaths:
+    if "deaths" in faults:
+        with Path(faults["deaths"]).open("a") as deaths:
             deaths.write(f"{name}\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -152,26 +163,27 @@ def _turn_clocks_backwards() -> None:
 
 
 def main() -> None:
+    faults = _faults()
     process_tasks._process = process_in_worker
     process_tasks.process_partition = process_partition
     super_partitions._sort_super_partition = sort_super_partition
-    if "most_pieces" in FAULTS:
-        sort_export.MOST_PIECES_ON_DISK = FAULTS["most_pieces"]
-    plan._MEGABYTE = FAULTS.get("partition_bytes", 1_000_000)  # type: ignore[misc]
-    if "kill_at" in FAULTS:
-        _kill_at(FAULTS["kill_at"])
-    if "clock_backwards" in FAULTS:
+    if "most_pieces" in faults:
+        sort_export.MOST_PIECES_ON_DISK = faults["most_pieces"]
+    plan._MEGABYTE = faults.get("partition_bytes", 1_000_000)  # type: ignore[misc]
+    if "kill_at" in faults:
+        _kill_at(faults["kill_at"])
+    if "clock_backwards" in faults:
         _turn_clocks_backwards()
-    if "delete" in FAULTS:
+    if "delete" in faults:
         original = run.scan_export
 
         def scan_export(*arguments: Any) -> Any:
             scan = original(*arguments)
-            Path(FAULTS["delete"]).unlink()
+            Path(faults["delete"]).unlink()
             return scan
 
         run.scan_export = scan_export
     sys.argv[0] = "polyframe"
-    backend = FAULTS.get("backend")
+    backend = faults.get("backend")
     with joblib.parallel_config(backend=backend) if backend else contextlib.nullcontext():
         app.main()
