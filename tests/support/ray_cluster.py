@@ -37,14 +37,14 @@ class RayCluster:
         """Inject faults into the partitions that the workers process, see `faulty_worker`."""
         self._faults.write_text(json.dumps(faults))
 
-    def running_tasks(self) -> list[str]:
-        """Return the names of the tasks that run: Ray calls the process of a worker by its task."""
+    def running_partitions(self) -> set[str]:
+        """Return the partitions that workers process now: Ray calls the process of a worker by its task."""
         titles = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if os.getsid(int(process.name)) == self.head.pid:
                     titles.append((process / "cmdline").read_bytes().rstrip(b"\0").decode())
-        return [title for title in titles if title.startswith("ray::0")]
+        return {title.removeprefix("ray::") for title in titles if title.startswith("ray::0")}
 
     def kill(self) -> None:
         """Kill all processes of the cluster."""

@@ -69,13 +69,15 @@ def error_line(errors: str) -> str:
     return line
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait until a condition is true; return its value."""
+def wait_for(condition: Callable[[], Any], seconds: float = 60, process: Process | None = None) -> Any:
+    """Wait until a condition is true, and return its value; fail at once if the process has ended."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"the process has ended: {outcome(process)}")
         time.sleep(0.02)
     raise AssertionError(f"still not true after {seconds} s")
 
