@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, Self
@@ -17,6 +18,9 @@ from polyframe.pipeline.executors.silence import silenced
 
 #: Seconds without a result after which the workers are counted.
 _CHECK_SECONDS: Final = 2.0
+#: How often to connect with a cluster whose head node fails to start a server for this process.
+_MOST_TRIES: Final = 3
+_SERVER_FAILED: Final = re.compile("Starting Ray client server failed|Proxy failed to Connect to backend")
 #: Workers process one partition each, so Polars needs no threads of its own.
 _ENVIRONMENT: Final = {"POLARS_MAX_THREADS": "1"}
 
@@ -87,13 +91,11 @@ class RayExecutor:
         """Run a function on a worker, see `Executor`."""
         # Lost tasks are tried again alone. Ray would do so beside others, and without end for lack of memory.
         call = self._call.options(name=name, num_cpus=1, max_retries=0)
-        _check_connection(self._ray, self._cluster)
-        try:
+        with _connection(self._ray, self._cluster):
             reference = call.remote(agreed_call(self._agreement, function, task))
-        except (self._ray.exceptions.RayError, ConnectionError) as error:
-            raise _gone(self._cluster, error) from None
-        future: Future[Result] = _Future(self._ray, reference, self._cluster)
-        self._running[reference] = future
+            future: Future[Result] = _Future(self._ray, reference, self._cluster)
+            # Needs the hash of the reference, for which Ray's client waits until the cluster has the task.
+            self._running[reference] = future
         return future
 
     def window(self) -> int:
@@ -114,11 +116,8 @@ class RayExecutor:
 
     def _wait(self, number: int, seconds: float) -> list[Any]:
         references = list(self._running)
-        _check_connection(self._ray, self._cluster)
-        try:
+        with _connection(self._ray, self._cluster):
             completed, _ = self._ray.wait(references, num_returns=number, timeout=seconds, fetch_local=False)
-        except (self._ray.exceptions.RayError, ConnectionError) as error:
-            raise _gone(self._cluster, error) from None
         ready: list[Any] = completed
         return ready
 
@@ -189,7 +188,7 @@ def _initialized(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStac
                     raise UsageError(f"cluster: {cluster} needs Ray's client; {install_command('ray')}")
                 with refusals:
                     _use_token()
-                    ray.init(f"ray://{cluster.host}", runtime_env=environment, **quiet)
+                    _connect_client(ray, f"ray://{cluster.host}", runtime_env=environment, **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         reason = refusals.last or _reason(error)
         if "authentication" in reason:
@@ -199,6 +198,11 @@ def _initialized(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStac
                 f"{cluster}: cannot authenticate ({reason}); set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to "
                 "the token of the cluster, which `ray get-auth-token` prints on its head node"
             ) from None
+        if _SERVER_FAILED.search(reason):
+            raise PolyframeError(
+                f"{cluster}: the head node failed {_MOST_TRIES} times to start a server for this process; "
+                "see ray_client_server_*.err on it, and run the same command again"
+            ) from None
         raise PolyframeError(
             f"{cluster}: no Ray cluster answers ({reason}); check the address, or start one with "
             "`ray start --head --ray-client-server-port=10001`"
@@ -207,6 +211,18 @@ def _initialized(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStac
     opened.enter_context(silenced("ray"))
     opened.callback(ray.shutdown)
     return ray
+
+
+def _connect_client(ray: Any, address: str, **options: Any) -> None:
+    """Connect, again if the server of this client ended: some do so at their start on a busy head node."""
+    for _ in range(_MOST_TRIES - 1):
+        try:
+            ray.init(address, **options)
+            return
+        except (ConnectionError, RuntimeError) as error:
+            if not _SERVER_FAILED.search(str(error)):
+                raise
+    ray.init(address, **options)
 
 
 def _use_token() -> None:
@@ -257,6 +273,16 @@ def _check_connection(ray: Any, cluster: str) -> None:
     """Raise an error if the connection is lost: then Ray would look for another cluster, for minutes."""
     if not ray.is_initialized():
         raise _gone(cluster)
+
+
+@contextlib.contextmanager
+def _connection(ray: Any, cluster: str) -> Iterator[None]:
+    """Say that the connection is lost, instead of the many errors of Ray."""
+    _check_connection(ray, cluster)
+    try:
+        yield
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise _gone(cluster, error) from None
 
 
 def _gone(cluster: str, error: BaseException | None = None) -> PolyframeError:
