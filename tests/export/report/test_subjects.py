@@ -108,3 +108,41 @@ def test_only_the_first_subjects_are_shown_at_once(browser: Any, tmp_path: Path)
     assert more.text == "Show all 30 subjects"
     more.click()
     assert len(browser.find_elements("css selector", ".subject")) == 30
+
+
+def test_subjects_are_sorted_by_each_of_their_figures(
+    browser: Any, example: Path, example_page: Path
+) -> None:
+    from selenium.webdriver.support.select import Select
+
+    rows = pl.read_parquet(example / "subjects" / "*.parquet").with_columns(
+        needed=(pl.col("classifications_needed") - pl.col("n_classifications")).clip(0)
+    )
+    open_page(browser, example_page)
+    wanted = Select(browser.find_element("id", "subject-order"))
+    reverse = browser.find_element("id", "subjects-reversed")
+    names = (
+        "[...document.querySelectorAll('.subject h3')].map((one) => Number(one.textContent.split(' ')[1]))"
+    )
+    first = js(browser, names)
+    for value, column, descending in (
+        ("subject", "subject_id", False),
+        ("volunteers", "n_volunteers", False),
+        ("clusters", "n_clusters", True),
+        ("outliers", "n_outliers", True),
+        ("consensus", "consensus_min", False),
+        ("expected", "expected_iou_min", False),
+        ("needed", "needed", True),
+    ):
+        wanted.select_by_value(value)
+        figures = dict(zip(rows["subject_id"], rows[column], strict=True))
+        for down in (descending, not descending):
+            shown = [figures[subject] for subject in js(browser, names)]
+            assert len(shown) == rows.height
+            present = [figure for figure in shown if figure is not None]
+            assert present == sorted(present, reverse=down), (value, down)
+            assert shown[len(present) :] == [None] * (rows.height - len(present))
+            reverse.click()
+    assert reverse.get_attribute("aria-pressed") == "false"
+    wanted.select_by_value("")
+    assert js(browser, names) == first

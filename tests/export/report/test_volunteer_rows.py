@@ -88,3 +88,44 @@ def test_a_link_shows_the_marks_of_a_volunteer(browser: Any, example: Path, exam
     open_page(browser, example_page, "#volunteer-999")
     assert number_shown(browser) == 0
     assert "There is no such volunteer." in browser.find_element("id", "of-subject").text
+
+
+def test_the_table_of_volunteers_is_sorted_by_its_headings_and_filtered(
+    browser: Any, example: Path, example_page: Path
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    table = pl.read_parquet(example / "volunteers" / "*.parquet").sort("score", "volunteer", nulls_last=True)
+    table = table.with_row_index("number", offset=1)
+    open_page(browser, example_page)
+    assert browser.find_element("id", "volunteers-count").text == (
+        f"{table.height} of {table.height} volunteers; the first 20 are shown"
+    )
+    browser.find_element("id", "more-volunteers").click()
+    heads = browser.find_elements("css selector", "#volunteer-table thead th")
+    shown = (
+        "[...document.querySelectorAll('#volunteer-table tbody th')].map((one) => +one.textContent.slice(10))"
+    )
+    columns = ["number", "score", "n_classifications", "n_marks", "n_outliers", "precision", "recall", "iou"]
+    assert [head.get_attribute("aria-sort") for head in heads] == [None, "ascending", *[None] * 6]
+    for head, column in zip(heads, columns, strict=True):
+        # By click, and again by keyboard; the button keeps the focus. Missing values are always last.
+        descending = column in ("n_classifications", "n_marks", "n_outliers")
+        for press in (lambda button: button.click(), lambda button: button.send_keys(Keys.ENTER)):
+            press(head.find_element("css selector", "button"))
+            assert head.get_attribute("aria-sort") == ("descending" if descending else "ascending")
+            expected = table.sort(column, "number", descending=[descending, False], nulls_last=[True, False])
+            assert js(browser, shown) == expected["number"].to_list(), (column, descending)
+            assert js(browser, "document.activeElement.textContent") in head.text
+            descending = not descending
+    assert len(browser.find_elements("css selector", "#volunteer-table [aria-sort]")) == 1
+    browser.find_element("id", "volunteer-filter").send_keys("Teer 1")
+    found = [number for number in range(1, table.height + 1) if str(number).startswith("1")]
+    assert sorted(js(browser, shown)) == found
+    assert browser.find_element("id", "volunteers-count").text == f"{len(found)} of {table.height} volunteers"
+    # Links lead to the marks of whoever has this number, whatever the order.
+    link = browser.find_elements("css selector", "#volunteer-table tbody a")[0]
+    name = link.text
+    link.click()
+    wait_for(lambda: browser.find_element("id", "of-subject").is_displayed())
+    assert browser.find_element("id", "of-subject").text.startswith(f"{name} drew ")

@@ -49,6 +49,15 @@ function groupedBy(items, keyOf) {
   return groups;
 }
 
+const inNaturalOrder = new Intl.Collator("en", { numeric: true }).compare;
+
+// Numbers or texts in order; missing values are the last in both directions.
+function compareValues(a, b, descending = false) {
+  if (a === null || b === null) return (a === null) - (b === null);
+  const order = typeof a === "string" ? inNaturalOrder(a, b) : a - b;
+  return descending ? -order : order;
+}
+
 function median(numbers) {
   const sorted = Float64Array.from(numbers).sort(), middle = sorted.length >> 1;
   if (!sorted.length) return null;

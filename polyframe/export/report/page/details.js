@@ -146,7 +146,7 @@ function figuresOf(row) {
 function tableBox(name, heads, rows, classes = "wide") {
   const table = make("table", {},
     make("caption", {}, make("span", { class: "unseen" }, name)),
-    heads ? make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))) : null,
+    heads ? make("thead", {}, make("tr", {}, ...heads.map((head) => (head instanceof Element ? head : make("th", { scope: "col" }, head))))) : null,
     make("tbody", {}, ...rows));
   const tabindex = table.querySelector("button") ? null : 0;
   return make("div", { class: classes, role: "group", "aria-label": name, tabindex }, table);

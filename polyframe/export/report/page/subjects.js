@@ -11,6 +11,7 @@ function showSubjects(rows) {
   subjectsShown = [...new Set(rows.map(subjectOf))];
   // Those in which nobody agrees on anything are the worst.
   if (byId("order").value === "worst" && tried === null) subjectsShown.sort((a, b) => agreesOnSome(a) - agreesOnSome(b));
+  sortSubjects();
   byId("subjects").hidden = onlySubject !== null;
   const all = Object.keys(DATA.subjects).length;
   const rest = subjectsShown.length > FIRST_SUBJECTS && !allSubjects ? `; the first ${FIRST_SUBJECTS} are shown` : "";
@@ -24,6 +25,35 @@ function showSubjects(rows) {
   more.textContent = allSubjects ? `Show the first ${FIRST_SUBJECTS}` : `Show all ${several(subjectsShown.length, "subject")}`;
   more.setAttribute("aria-expanded", String(allSubjects));
 }
+
+// What subjects can be sorted by, and whether the largest come first.
+const SUBJECT_ORDERS = {
+  subject: [(subject) => subject],
+  volunteers: [(subject) => DATA.subjects[subject].volunteers],
+  clusters: [(subject) => numberOfClusters(subject), true],
+  outliers: [(subject) => outliersOf(rowsOfSubject(subject)), true],
+  consensus: [(subject) => leastConsensus(rowsOfSubject(subject))],
+  expected: [(subject) => (tried === null ? DATA.subjects[subject].expected : null)],
+  needed: [(subject) => missingVolunteers(DATA.subjects[subject]), true],
+};
+
+function sortSubjects() {
+  const order = byId("subject-order").value, reversed = byId("subjects-reversed").getAttribute("aria-pressed") === "true";
+  if (!order) {
+    if (reversed) subjectsShown.reverse();
+    return;
+  }
+  const [valueOf, largestFirst = false] = SUBJECT_ORDERS[order];
+  const values = new Map(subjectsShown.map((subject) => [subject, valueOf(subject)]));
+  subjectsShown.sort((a, b) => compareValues(values.get(a), values.get(b), largestFirst !== reversed));
+}
+
+byId("subject-order").addEventListener("change", () => showSubjects(shown));
+byId("subjects-reversed").addEventListener("click", () => {
+  const button = byId("subjects-reversed");
+  button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+  showSubjects(shown);
+});
 
 const agreesOnSome = (subject) => rowsOfSubject(subject).some(hasLabel);
 
@@ -49,17 +79,26 @@ function outliersOf(rows) {
   return [...groups].reduce((sum, group) => sum + GROUPS.outliers[group], 0);
 }
 
-function qualityOf(rows, about) {
+function leastConsensus(rows) {
   const consensus = rows.filter(isCluster).map((row) => CLUSTERS.consensus[row]);
-  const parts = [];
-  if (consensus.length) parts.push(`consensus from ${Math.min(...consensus).toFixed(2)}`);
+  return consensus.length ? Math.min(...consensus) : null;
+}
+
+// How many more a subject needs; unknown with other settings, and without a cluster of at least three marks.
+function missingVolunteers(about) {
+  return tried === null && about.needed !== null ? Math.max(about.needed - about.classifications, 0) : null;
+}
+
+function qualityOf(rows, about) {
+  const least = leastConsensus(rows), parts = [];
+  if (least !== null) parts.push(`consensus from ${least.toFixed(2)}`);
   if (about.expected !== null && tried === null) parts.push(`expected IoU ${about.expected.toFixed(2)}`);
   return parts.join(", ");
 }
 
 function badgesOf(rows, about) {
   const groups = new Set(rows.map((row) => CLUSTERS.group[row])).size, without = rows.filter((row) => !hasLabel(row)).length;
-  const more = tried === null && about.needed !== null ? about.needed - about.classifications : 0;
+  const more = missingVolunteers(about) ?? 0;
   return [
     without === 0 ? "" : without === groups ? "nobody agrees" : `${without} of ${several(groups, "group")} without a cluster`,
     more > 0 ? `needs ${formatNumber(more)} more ${more === 1 ? "volunteer" : "volunteers"}` : "",
