@@ -55,9 +55,11 @@ def rings_of_mask(segmentation: Mapping[str, Any]) -> list[list[Floats]] | None:
         return None
     column = begin // height
     boxes = shapely.box(column, begin % height, column + 1, (end - 1) % height + 1)
+    # Without the points between the columns on horizontal borders.
+    region = shapely.simplify(shapely.union_all(boxes), 0)
     return [
         [shapely.get_coordinates(ring) for ring in shapely.get_rings(part)]
-        for part in shapely.get_parts(shapely.union_all(boxes))
+        for part in shapely.get_parts(region)
     ]
 
 

@@ -123,3 +123,10 @@ def test_masks_are_those_of_pycocotools() -> None:
         y, x = np.mgrid[:height, :width] + 0.5
         assert np.array_equal(shapely.contains_xy(region, x.ravel(), y.ravel()), pixels.ravel() == 1)
         assert region.area == pixels.sum()
+
+
+def test_outlines_of_masks_have_only_corners() -> None:
+    """A box of 3 x 2 pixels down the columns, in an image of 5 x 4."""
+    ((ring,),) = rings_of_mask({"size": [4, 5], "counts": [5, 2, 2, 2, 2, 2, 5]}) or [[]]
+    assert sorted(set(map(tuple, ring.tolist()))) == [(1, 1), (1, 3), (4, 1), (4, 3)]
+    assert len(ring) == 5
