@@ -1,4 +1,7 @@
-"""Define the commands that make tables: run, extract, reduce, contours."""
+"""Define the commands that make tables: run, extract, reduce, contours.
+
+They import the API when the progress is shown, since that takes a second, and more after an installation.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -63,9 +66,9 @@ def run(
     pattern such as "exports/*.csv", - for standard input, a link such as "https://...", or an object or a
     pattern in a store such as "s3://bucket/exports/*.csv.gz". Parts of OUT that are up to date are kept.
     """
-    from polyframe import api
-
     with ProgressBar(quiet) as progress:
+        from polyframe import api
+
         summary = api.run(
             classifications,
             output,
@@ -104,9 +107,9 @@ def extract(
     **options: Any,
 ) -> None:
     """Make the tables classifications, extractions and rejects from the export CLASSIFICATIONS."""
-    from polyframe import api
-
     with ProgressBar(quiet) as progress:
+        from polyframe import api
+
         summary = api.extract(
             classifications,
             config,
@@ -154,12 +157,12 @@ def reduce(
     Or from EXTRACTIONS.csv, written by panoptes_aggregation: then also the tables classifications,
     extractions and rejects, in the directory given with -o. That file does not contain the workflow version.
     """
-    from polyframe import api
-
     is_file = extractions.is_file() if isinstance(extractions, Path) else extractions.is_csv_file
     if output is None and is_file:
         raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
     with ProgressBar(quiet) as progress:
+        from polyframe import api
+
         summary = api.reduce(
             extractions,
             config,
@@ -190,9 +193,9 @@ def contours(
     output: Place, config: tuple[Path, ...], force: bool, quiet: bool, as_json: bool, **options: Any
 ) -> None:
     """Make the table contours from the extractions in OUT."""
-    from polyframe import api
-
     with ProgressBar(quiet) as progress:
+        from polyframe import api
+
         summary = api.contours(
             output,
             config,

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from polyframe.cli import log_lines
 from polyframe.cli.invocation import current
-from polyframe.core.callbacks import DetailedProgress, no_progress
+from polyframe.core.callbacks import DetailedProgress, Running, no_progress
 from polyframe.core.durations import format_duration
 from polyframe.core.plurals import counted
 
@@ -21,13 +21,21 @@ from polyframe.core.plurals import counted
 _SECONDS: Final = 30.0
 _SHARE: Final = 0.1
 _LONGEST_SILENCE: Final = 600.0
-#: Seconds between two drawings on a terminal.
+#: Seconds between two drawings on a terminal, and between two looks whether a log needs a line.
 _REDRAW: Final = 0.2
+_LOOK: Final = 1.0
 #: Work that takes less than this is over before anybody could read its progress.
 _TOO_SHORT: Final = 0.5
+#: Before this share of the work and these seconds, nobody knows how long the rest takes.
+_LEAST_SHARE: Final = 0.02
+_LEAST_SECONDS: Final = 1.0
 _BAR: Final = 24
 _NARROWEST: Final = 20
 _USUAL_WIDTH: Final = 80
+_MEGABYTE: Final = 1_000_000
+#: Fewer megabytes are shown with a decimal.
+_FEW_MEGABYTES: Final = 10
+_NONE_RUNNING: Final = Running()
 
 
 @dataclass
@@ -36,55 +44,94 @@ class State:
 
     Attributes
     ----------
-    label : str
+    unit : str
         What is counted, such as `rows`.
     step : str
-        What is being done while nothing can be counted; empty otherwise.
+        What is being done before or after the main work; empty during that.
     done, total : int
-        Numbers of finished and of all rows, or whatever is counted; 0 of 0 before they are known.
+        Numbers of finished and of all rows, or whatever is counted; a total of 0 is not known.
     marks : int
         Marks that have been processed.
     began, updated : float
-        When the step, or the counting, began; and when `done` was last updated.
+        When the step, or the counting, began; and when `reached` was last updated.
+    running : Running
+        What tasks are doing that are not finished.
+    reached : float
+        How much is done, the work of unfinished tasks included; it never falls.
     """
 
-    label: str
+    unit: str
     step: str = ""
     done: int = 0
     total: int = 0
     marks: int = 0
     began: float = 0.0
     updated: float = 0.0
+    running: Running = _NONE_RUNNING
+    reached: float = 0.0
+
+    def update(self, now: float) -> None:
+        """Note how much is done now."""
+        reached = min(self.done + self.running.rows, self.total)
+        if reached > self.reached:
+            self.reached, self.updated = reached, now
+
+    @property
+    def share(self) -> float:
+        """The share of the work that is done, from 0 to 1."""
+        return self.reached / max(self.total, 1)
+
+    @property
+    def counts(self) -> str:
+        """How much is finished, of how much if that is known."""
+        if self.unit != "bytes":
+            return f"{self.done:,} of {self.total:,} {self.unit}"
+        decimals = 1 if max(self.done, self.total) < _FEW_MEGABYTES * _MEGABYTE else 0
+        done, total = (f"{size / _MEGABYTE:,.{decimals}f}" for size in (self.done, self.total))
+        return f"{done} of {total} MB" if self.total else f"{done} MB"
 
     def seconds_left(self, now: float) -> int | None:
         """Return how long the rest takes at the average speed so far; None if that is not known."""
-        if not 0 < self.done < self.total:
+        elapsed = self.updated - self.began
+        if not (_LEAST_SHARE <= self.share < 1 and elapsed >= _LEAST_SECONDS):
             return None
-        at_update = (self.updated - self.began) * (self.total - self.done) / self.done
+        at_update = elapsed * (1 - self.share) / self.share
         # Between two updates it falls, and it is not known how long the present pieces of work exceed it.
         left = round(at_update - (now - self.updated))
         return left if left > 0 else None
 
-    def details(self, now: float) -> str:
-        """Return the marks and the time left, as the end of a sentence."""
+    def details(self, now: float) -> list[str]:
+        """Return the marks, or what the first task is doing, and the time left."""
         left = self.seconds_left(now)
         parts = [counted(self.marks, "mark")] if self.marks else []
-        parts += [] if left is None else [f"about {_duration(left)} left"]
-        return "".join(f", {part}" for part in parts)
+        if left is not None:
+            parts.append(f"about {_duration(left)} left{' for this step' * bool(self.step)}")
+        return parts
 
 
 def terminal_line(state: State, now: float, width: int) -> str:
     """Return the line that a terminal of so many columns shows."""
     elapsed = now - state.began
-    so_far = f", {_duration(elapsed)} so far" if elapsed >= 1 else ""
-    if state.step or not state.total:
-        return f"{state.step or 'starting'}{so_far}"[:width]
-    share = state.done / state.total
-    finished = round(share * _BAR)
+    so_far = [f"{_duration(elapsed)} so far"] if elapsed >= 1 else []
+    if not state.total:
+        read = [state.counts] if state.done else []
+        return _fitting([state.step or "starting", *read, *so_far], width)
+    finished = round(state.share * _BAR)
     bar = f"[{'#' * finished}{'-' * (_BAR - finished)}] "
-    details = state.details(now) if state.done else so_far
-    numbers = f"{int(share * 100):3} %  {state.done:,} of {state.total:,} {state.label}{details}"
-    return f"{bar}{numbers}" if len(bar) + len(numbers) <= width else numbers[:width]
+    what = f"{state.step}: {state.counts}" if state.step else state.counts
+    if not state.done and state.running.doing:
+        what = state.running.doing
+    details = state.details(now) if state.reached else so_far
+    parts = [f"{int(state.share * 100):3} %  {what}", *details]
+    line = ", ".join(parts)
+    return f"{bar}{line}" if len(bar) + len(line) <= width else _fitting(parts, width)
+
+
+def _fitting(parts: list[str], width: int) -> str:
+    """Join parts with commas; if they are too long, without some: the first and the last matter most."""
+    while len(parts) > 1 and len(", ".join(parts)) > width:
+        del parts[-2 if len(parts) > 2 else -1]
+    return ", ".join(parts)[:width]
 
 
 class ProgressBar(DetailedProgress):
@@ -100,100 +147,140 @@ class ProgressBar(DetailedProgress):
         super().__init__(no_progress)
         self._always = current().progress == "on"
         self._is_shown = self._always or (current().progress == "auto" and not quiet)
-        self._clock = clock
+        self._clock, self._label = clock, label
         self._state = State(label, began=clock())
+        self._running: Callable[[], Running] = lambda: _NONE_RUNNING
+        self._changing = threading.RLock()
         #: The time and the share of the work when the last line was printed.
         self._last = (clock(), 0.0)
         self._line = _Line() if self._is_shown and _is_live() else None
+        self._thread: _Repeating | None = None
         ProgressBar.rows = (0, 0) if label == "rows" else None
 
     def __enter__(self) -> "ProgressBar":
         if self._line is not None:
-            self._line.start(self._text, self._clock() + (0 if self._always else _TOO_SHORT), self._clock)
+            log_lines.before_lines = self._line.erase
+            begin = self._clock() + (0 if self._always else _TOO_SHORT)
+            self._draw(begin)
+            # Most of the work calls nothing while it runs.
+            self._thread = _Repeating(lambda: self._draw(begin), _REDRAW)
+        elif self._is_shown:
+            self._thread = _Repeating(self._log, _LOOK)
         return self
 
-    def begin(self, step: str) -> None:
-        """Show what begins now."""
-        self._state.step, self._state.began = step, self._clock()
+    def begin(self, step: str, total: int = 0, unit: str = "rows") -> None:
+        """Show what begins now, and how much of it there is."""
+        with self._changing:
+            self._running = lambda: _NONE_RUNNING
+            self._state = State(unit, step, total=total, marks=self._state.marks, began=self._clock())
+            self._last = (self._last[0], 0.0)
         if self._is_shown and self._always and self._line is None:
             log_lines.print_line("INFO", step)
+
+    def advance(self, number: int) -> None:
+        """Count what is done of a step."""
+        with self._changing:
+            self._state.done += number
+            self._state.update(self._clock())
 
     def add_marks(self, number: int) -> None:
         """Count marks that have been processed; they are shown with the next rows."""
         self._state.marks += number
 
+    def watch(self, running: Callable[[], Running]) -> None:
+        """Show how far the running tasks have come."""
+        self._running = running
+
     def __call__(self, done: int, total: int) -> None:
         """Show that `done` of `total` rows, or other steps, are finished."""
-        state = self._state
-        if not state.total:
-            state.began = self._clock()
-        state.step, state.done, state.total, state.updated = "", done, total, self._clock()
-        if state.label == "rows":
+        with self._changing:
+            if self._state.step or not self._state.total:
+                self._state = State(self._label, marks=self._state.marks, began=self._clock())
+                self._last = (self._last[0], 0.0)
+            self._state.done, self._state.total = done, total
+            self._state.update(self._clock())
+        if self._label == "rows":
             ProgressBar.rows = (done, total)
+        self._log_if_shown()
+
+    def _look(self) -> State:
+        """Ask the running tasks how far they are."""
+        with self._changing:
+            if not self._state.step and self._state.total:
+                self._state.running = self._running()
+                self._state.update(self._clock())
+            return self._state
+
+    def _draw(self, begin: float) -> None:
+        if self._line is not None and self._clock() >= begin:
+            self._line.write(terminal_line(self._look(), self._clock(), _terminal_width()))
+
+    def _log_if_shown(self) -> None:
         if self._is_shown and self._line is None:
             self._log()
 
-    def _text(self) -> str:
-        return terminal_line(self._state, self._clock(), _terminal_width())
-
     def _log(self) -> None:
-        state, now = self._state, self._clock()
-        share = state.done / max(state.total, 1)
-        since, step = now - self._last[0], share - self._last[1]
-        is_next = step >= _SHARE - 1e-9 or (step > 0 and state.done == state.total)
-        if not self._always:
-            is_next = since >= _SECONDS and (is_next or since >= _LONGEST_SILENCE)
-        if is_next:
-            self._last = (now, share)
+        with self._changing:
+            state, now = self._look(), self._clock()
+            since, step = now - self._last[0], state.share - self._last[1]
+            is_next = step >= _SHARE - 1e-9 or (step > 0 and state.share == 1)
+            if not self._always:
+                is_next = since >= _SECONDS and (is_next or since >= _LONGEST_SILENCE)
+            if not is_next or not state.total:
+                return
+            self._last = (now, state.share)
+            what = f"{state.step or state.unit}: {state.counts.removesuffix(f' {state.unit}')} finished"
+            details = state.details(now)
+            if not state.done and state.running.doing:
+                details.insert(0, state.running.doing)
             log_lines.print_line(
                 "INFO",
-                f"{state.label}: {state.done:,} of {state.total:,} finished ({int(100 * share)} %)"
-                f"{state.details(now)}",
+                ", ".join([f"{what} ({int(100 * state.share)} %)", *details]),
                 done=state.done,
                 total=state.total,
                 **({"marks": state.marks} if state.marks else {}),
             )
 
     def __exit__(self, *_: object) -> None:
+        log_lines.before_lines = None
+        if self._thread is not None:
+            self._thread.stop()
         if self._line is not None:
-            self._line.stop()
+            self._line.erase()
 
 
-class _Line:
-    """A line of a terminal that is drawn again and again, until the work is done; then it is erased."""
+class _Repeating:
+    """A thread that calls a function again and again, until it is stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, function: Callable[[], None], seconds: float) -> None:
         self._stopped = threading.Event()
-        self._drawing = threading.Lock()
-        self._shown = ""
-        self._thread: threading.Thread | None = None
 
-    def start(self, text: Callable[[], str], begin: float, clock: Callable[[], float]) -> None:
-        """Draw the line from some time on, in a thread: most of the work calls nothing while it runs."""
+        def run() -> None:
+            while not self._stopped.wait(seconds):
+                function()
 
-        def draw() -> None:
-            while not self._stopped.wait(_REDRAW):
-                if clock() >= begin:
-                    self._write(text())
-
-        if clock() >= begin:
-            self._write(text())
-        log_lines.before_lines = self._erase
-        self._thread = threading.Thread(target=draw, name="polyframe-progress", daemon=True)
+        self._thread = threading.Thread(target=run, name="polyframe-progress", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Erase the line, and draw it no more."""
+        """Call it no more."""
         self._stopped.set()
-        log_lines.before_lines = None
-        if self._thread is not None:
-            self._thread.join(1)
-        self._erase()
+        self._thread.join(1)
 
-    def _erase(self) -> None:
-        self._write("")
 
-    def _write(self, text: str) -> None:
+class _Line:
+    """A line of a terminal that is drawn again and again."""
+
+    def __init__(self) -> None:
+        self._drawing = threading.Lock()
+        self._shown = ""
+
+    def erase(self) -> None:
+        """Leave the line empty."""
+        self.write("")
+
+    def write(self, text: str) -> None:
+        """Show one line in place of the one before."""
         # The terminal may be closed, for example with the window of a connection.
         with self._drawing, contextlib.suppress(OSError, ValueError):
             if text != self._shown:

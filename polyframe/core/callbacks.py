@@ -1,19 +1,44 @@
 """Define the types of functions that report on a run."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 #: Receives a note on what was chosen or skipped.
 Say = Callable[[str], None]
 #: Receives how much is done and how much there is in all, in rows unless the function says otherwise.
 Progress = Callable[[int, int], None]
+#: Receives how much more is done, such as the bytes of a block that was read.
+Advance = Callable[[int], None]
 
 
 def no_progress(_done: int, _of_all: int) -> None:
     """Ignore progress."""
 
 
+def no_advance(_number: int) -> None:
+    """Ignore how much more is done."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """How far the tasks have come that run now.
+
+    Attributes
+    ----------
+    rows : float
+        The share of their work that is done, in rows.
+    doing : str
+        What the task that began first is doing, such as `drawing contours: 120 of 7,300 clusters`; empty if
+        that is not known.
+    """
+
+    rows: float = 0.0
+    doing: str = ""
+
+
 class DetailedProgress:
-    """Progress that also says what a run is doing, and how many marks it has processed.
+    """Progress that also says what a run is doing, and how far its tasks have come.
 
     This one passes only the rows on; a subclass shows the rest.
     """
@@ -25,11 +50,31 @@ class DetailedProgress:
         """Report that `done` of `total` rows, or other steps, are finished."""
         self._progress(done, total)
 
-    def begin(self, step: str) -> None:
-        """Report what begins now, such as `reading the export`, before rows can be counted."""
+    def begin(self, step: str, total: int = 0, unit: str = "rows") -> None:
+        """Report what begins now, before rows are processed.
+
+        Parameters
+        ----------
+        step : str
+            Such as `reading the export`.
+        total : int
+            How much there is to do; 0 if that is not known.
+        unit : str
+            What is counted; `bytes` are shown as megabytes.
+        """
+
+    def advance(self, number: int) -> None:
+        """Report that so much more of the present step is done; from any thread."""
 
     def add_marks(self, number: int) -> None:
         """Report marks that have been processed, before the rows that contain them."""
+
+    def watch(self, running: Callable[[], Running]) -> None:
+        """Report where to ask, from any thread, how far the running tasks have come."""
+
+
+#: Ignores all progress.
+NO_PROGRESS: Final = DetailedProgress(no_progress)
 
 
 def detailed(progress: Progress) -> DetailedProgress:

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import NO_PROGRESS, DetailedProgress, Say
 from polyframe.core.choices import Visitors
 from polyframe.panoptes.classifications.census import merge_censuses
 from polyframe.panoptes.classifications.csv_splits import cut_csv, pieces_of, survey_piece
@@ -85,10 +85,19 @@ class RowsOnWorkers:
         The setting.
     say : callable
         Receives a note if the workers cannot read the export.
+    progress : DetailedProgress
+        Receives how many pieces of the export are read and sorted.
     """
 
-    def __init__(self, executor: Executor, visitors: Visitors, say: Say) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        visitors: Visitors,
+        say: Say,
+        progress: DetailedProgress = NO_PROGRESS,
+    ) -> None:
         self._executor, self._visitors, self._say = executor, visitors, say
+        self._progress = progress
         self._splits: list[Split] = []
 
     def count(self, sources: Sequence[Source]) -> CountedRows | None:
@@ -147,6 +156,7 @@ class RowsOnWorkers:
     def _cut_csv(self, files: Sequence[ExportFile]) -> dict[int, Sequence[Part] | None]:
         """Return the splits of CSV files by the number of the file; None for one that is malformed."""
         pieces = {file.source: pieces_of(file, _SPLIT_BYTES) for file in files}
+        self._progress.begin("reading the export", sum(map(len, pieces.values())), "pieces")
         surveyed = iter(self._run(survey_piece, list(chain.from_iterable(pieces.values())), "survey"))
         return {
             file.source: cut_csv(file, own, [next(surveyed) for _ in own])
@@ -162,6 +172,7 @@ class RowsOnWorkers:
 
     def _take_censuses(self, splits: Sequence[Split]) -> list[SplitCensus]:
         """Count the rows of splits; files that turn out to be malformed are read as a whole."""
+        self._progress.begin("counting the rows", len(splits), "pieces")
         censuses = self._run(_take_census, [_Census(split, self._visitors) for split in splits], "census")
         malformed = {
             split.file.source: split.file
@@ -201,12 +212,13 @@ class RowsOnWorkers:
             )
             for k in range(0, len(self._splits), at_once)
         ]
+        self._progress.begin("sorting the rows", len(tasks), "pieces")
         done = self._run(_sort, tasks, "rows")
         files.remove([stored])
         return join_sorted(done, files)
 
     def _run(self, function: Callable[[Task], Result], tasks: Sequence[Task], kind: str) -> list[Result]:
-        return run_all(self._executor, function, tasks, "read the export", f"{kind}-")
+        return run_all(self._executor, function, tasks, "read the export", f"{kind}-", self._progress.advance)
 
 
 def _take_census(task: _Census) -> SplitCensus | None:

@@ -158,10 +158,9 @@ def run_export(
         if previous is None and numbers:
             chosen = "workflow and version are chosen as for a new directory"
             say(f"{manifest_place(output, numbers[-1])}: cannot be read; {chosen}")
-        on_workers = RowsOnWorkers(executor, settings.visitors, say)
+        on_workers = RowsOnWorkers(executor, settings.visitors, say, progress)
         count = on_workers.count if cluster is not None else lambda _: None
-        progress.begin("reading the export")
-        export = with_engine(scan_export(sources, work.sources, settings, say, previous, count))
+        export = with_engine(scan_export(sources, work.sources, settings, say, previous, count, progress))
         before = newest_manifest(output)
         partitions = planned_partitions(export, before)
         earlier = earlier_work(output, before, force=force)
@@ -172,7 +171,6 @@ def run_export(
         wait_for_compiled = processes.enter_context(
             compiling(spec, partitions, current, drawings, say, cluster)
         )
-        progress.begin("sorting the rows")
         try:
             files_of_rows = RowFiles(FolderObjects(work.rows))
             if cluster is not None and output.folder is None:
@@ -180,7 +178,9 @@ def run_export(
                 processes.callback(_remove_rows, files_of_rows)
             needed = ["extract" not in current[partition.name] for partition in partitions]
             disk = work.rows if cluster is None else None
-            rows = sort_export(export, partitions, needed, files_of_rows, executor, on_workers, disk)
+            rows = sort_export(
+                export, partitions, needed, files_of_rows, executor, on_workers, disk, progress
+            )
         finally:
             # If the files have changed, the counts of the scan belong to other rows.
             check_files_unchanged(files)
@@ -198,6 +198,7 @@ def run_export(
             pieces = split_partition(task.partition, export.subjects)
             return [task_for(spec, piece, {}, task.source) for piece in pieces]
 
+        progress.begin("preparing the work")
         wait_for_compiled()
         results = process_partitions(todo, task_of, executor, split, say, progress)
         progress.begin("publishing the tables")

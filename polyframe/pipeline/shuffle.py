@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from polyframe.core.arrays import Flags, Ints, ShortInts
+from polyframe.core.callbacks import Advance, no_advance
 from polyframe.core.ragged import runs_of_equal
 from polyframe.pipeline.sorted_rows import (
     RowFiles,
@@ -176,6 +177,7 @@ def shuffle(
     schema: pl.Schema,
     run_bytes: int = RUN_BYTES,
     uncompressed_runs: int = 0,
+    advance: Advance = no_advance,
 ) -> SortedRows:
     """Write rows to disk, sorted by the number of their range.
 
@@ -185,6 +187,8 @@ def shuffle(
         Not read if no range has a number.
     ranges, files, schema, run_bytes, uncompressed_runs
         As for `Sorter`.
+    advance : callable
+        Receives how many rows are sorted.
 
     Raises
     ------
@@ -199,6 +203,7 @@ def shuffle(
     def take(batch: pl.DataFrame) -> bool:
         try:
             sorter.add(batch)
+            advance(batch.height)
         except Exception as error:
             # Raise it later: Polars would wrap an error of a callback.
             failures.append(error)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from polyframe.core.callbacks import DetailedProgress
 from polyframe.panoptes.classifications.row_checks import rows_schema
 from polyframe.panoptes.classifications.scan_export import ExportScan
 from polyframe.pipeline.executors.executor import Executor
@@ -29,6 +30,7 @@ def sort_export(
     executor: Executor,
     on_workers: RowsOnWorkers,
     disk: Path | None,
+    progress: DetailedProgress,
 ) -> SortedRows:
     """Write the rows of partitions to files.
 
@@ -48,6 +50,8 @@ def sort_export(
         Has counted the rows if `export` does not have them.
     disk : Path or None
         A folder for temporary files of the workers, which run on this machine; None if they are elsewhere.
+    progress : DetailedProgress
+        Receives how many rows are sorted.
 
     Raises
     ------
@@ -69,9 +73,12 @@ def sort_export(
     if export.rows is None:
         done = on_workers.shuffle(export.selection, first_level, files, uncompressed)
     else:
-        done = shuffle(export.rows, first_level, files, rows_schema(), RUN_BYTES, uncompressed)
+        progress.begin("sorting the rows", int(rows.sum()))
+        done = shuffle(
+            export.rows, first_level, files, rows_schema(), RUN_BYTES, uncompressed, progress.advance
+        )
     if supers is None:
         return done
-    again = sort_super_partitions(done, ranges, supers, executor, disk, rows_schema())
+    again = sort_super_partitions(done, ranges, supers, executor, disk, rows_schema(), progress)
     # At the end of the second level there are the files of both.
     return replace(again, bytes=done.bytes + again.bytes)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from polyframe.core.arrays import Ints
+from polyframe.core.callbacks import NO_PROGRESS, DetailedProgress
 from polyframe.pipeline.executors.executor import Executor
 from polyframe.pipeline.executors.run_all import run_all
 from polyframe.pipeline.shuffle import Ranges, Sorter
@@ -92,6 +93,7 @@ def sort_super_partitions(
     executor: Executor,
     folder: Path | None,
     schema: pl.Schema,
+    progress: DetailedProgress = NO_PROGRESS,
 ) -> SortedRows:
     """Sort the rows of super-partitions into partitions, on workers.
 
@@ -109,6 +111,8 @@ def sort_super_partitions(
         Where workers create folders for temporary files; by default, where the system has such files.
     schema : polars.Schema
         The columns of the rows.
+    progress : DetailedProgress
+        Receives how many super-partitions are sorted.
 
     Raises
     ------
@@ -121,7 +125,8 @@ def sort_super_partitions(
         )
         for number in np.unique(rows.ranges).tolist()
     ]
-    done = run_all(executor, _sort_super_partition, tasks, "sorted rows")
+    progress.begin("sorting the rows within pieces", len(tasks), "pieces")
+    done = run_all(executor, _sort_super_partition, tasks, "sorted rows", advance=progress.advance)
     # Only now: until then, the worker of any super-partition may die.
     rows.files.remove(rows.names)
     return join_sorted(done, rows.files)

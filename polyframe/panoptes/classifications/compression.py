@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
+from polyframe.core.callbacks import Advance, no_advance
 from polyframe.core.errors import PolyframeError, no_such_file
 
 Kind = Literal["csv", "gzip", "zstd", "parquet"]
@@ -109,7 +110,7 @@ def has_skippable_start(path: Path) -> bool:
         return file.read(4)[1:] == _ZSTD_SKIPPABLE
 
 
-def blocks(path: Path, kind: Kind, damage: list[str]) -> Iterator[bytes]:
+def blocks(path: Path, kind: Kind, damage: list[str], advance: Advance = no_advance) -> Iterator[bytes]:
     """Yield the decompressed bytes of a file, up to any damage.
 
     Parameters
@@ -120,21 +121,25 @@ def blocks(path: Path, kind: Kind, damage: list[str]) -> Iterator[bytes]:
         Its compression.
     damage : list of str
         Receives the reason if the file cannot be read to its end, such as `the gzip file is truncated`.
+    advance : callable
+        Receives how many bytes of the file are read, before they are decompressed.
     """
     if kind == "zstd":
-        yield from _from_zstd(path, damage)
+        yield from _from_zstd(path, damage, advance)
     elif kind == "gzip":
-        yield from _from_gzip(path, damage)
+        yield from _from_gzip(path, damage, advance)
     else:
         with path.open("rb") as file:
             while block := file.read(_PLAIN_BLOCK_BYTES):
+                advance(len(block))
                 yield block
 
 
-def _from_gzip(path: Path, damage: list[str]) -> Iterator[bytes]:
+def _from_gzip(path: Path, damage: list[str], advance: Advance) -> Iterator[bytes]:
     decompressor = zlib.decompressobj(_GZIP_FORMAT)
     with path.open("rb") as file:
         while compressed := file.read(_BLOCK_BYTES):
+            advance(len(compressed))
             while compressed:
                 if decompressor.eof:
                     # A file may be padded with zeros, which are not another member.
@@ -156,14 +161,17 @@ def _from_gzip(path: Path, damage: list[str]) -> Iterator[bytes]:
         damage.append("the gzip file is truncated")
 
 
-def _from_zstd(path: Path, damage: list[str]) -> Iterator[bytes]:
+def _from_zstd(path: Path, damage: list[str], advance: Advance) -> Iterator[bytes]:
     with pa.OSFile(str(path)) as file, pa.CompressedInputStream(file, "zstd") as stream:
+        read = 0
         while True:
             try:
                 block = stream.read(_BLOCK_BYTES)
             except OSError as error:
                 damage.append(_zstd_damage(str(error)))
                 return
+            advance(file.tell() - read)
+            read = file.tell()
             if not block:
                 return
             yield block

@@ -14,6 +14,7 @@ from typing import Final, Self
 
 import polars as pl
 
+from polyframe.core.callbacks import Advance, no_advance
 from polyframe.core.frames import clean_name
 from polyframe.panoptes.classifications.compression import Kind, blocks
 from polyframe.panoptes.classifications.csv_survey import (
@@ -71,8 +72,8 @@ class _BlankRows(list[str]):
         self.count_of_rows = count
 
 
-def is_well_formed(path: Path, kind: Kind) -> bool:
-    """Return whether a strict parser reads every row of a CSV file in bounded memory.
+def count_rows_if_well_formed(path: Path, kind: Kind, advance: Advance = no_advance) -> int | None:
+    """Count the rows of a CSV file if a strict parser reads all of them in bounded memory.
 
     To a strict parser, everything after a stray quote up to the next one is a single cell: it loses the rows
     in it, and if the next quote is far, Polars needs six times the size of the cell in memory. So the lines
@@ -86,6 +87,13 @@ def is_well_formed(path: Path, kind: Kind) -> bool:
         The file.
     kind : {"csv", "gzip", "zstd"}
         Its compression; a damaged file is not well formed.
+    advance : callable
+        See `compression.blocks`.
+
+    Returns
+    -------
+    int or None
+        Without the header, with blank lines; None if it is not well formed.
 
     Raises
     ------
@@ -94,15 +102,17 @@ def is_well_formed(path: Path, kind: Kind) -> bool:
     """
     damage: list[str] = []
     survey = None
-    for survey in surveys_of_file(map(survey_block, blocks(path, kind, damage))):
+    for survey in surveys_of_file(map(survey_block, blocks(path, kind, damage, advance))):
         check_usable(survey)
         if survey.last > LONGEST_ROW_BYTES:
-            return False
+            return None
     if survey is None:
-        return not damage
+        return None if damage else 0
     if damage or not looks_well_formed(survey):
-        return False
-    return not survey.quoted_line_ends or count_rows(path, kind, len(read_header(path, kind))) == survey.rows
+        return None
+    if survey.quoted_line_ends and count_rows(path, kind, len(read_header(path, kind))) != survey.rows:
+        return None
+    return survey.rows - 1
 
 
 def check_usable(survey: Survey) -> None:
@@ -163,7 +173,9 @@ def read_header(path: Path, kind: Kind) -> list[str]:
     return list(map(clean_name, next(_records(_lines(path, kind, []), None), [])))
 
 
-def repair_csv(path: Path, kind: Kind, folder: Path, selected: Sequence[str]) -> str:
+def repair_csv(
+    path: Path, kind: Kind, folder: Path, selected: Sequence[str], advance: Advance = no_advance
+) -> str:
     """Copy a malformed CSV file to Parquet, row by row, for `open_repaired`.
 
     Of a row longer than `LONGEST_ROW_BYTES`, only the complete cells within that size are kept.
@@ -179,6 +191,8 @@ def repair_csv(path: Path, kind: Kind, folder: Path, selected: Sequence[str]) ->
         The folder for the copy; it is created.
     selected : sequence of str
         The columns to copy, if the file has them.
+    advance : callable
+        See `compression.blocks`.
 
     Returns
     -------
@@ -188,12 +202,12 @@ def repair_csv(path: Path, kind: Kind, folder: Path, selected: Sequence[str]) ->
     Raises
     ------
     TooManyUnusableRowsError
-        As from `is_well_formed`.
+        As from `count_rows_if_well_formed`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     damage: list[str] = []
     # One reader for all: it may have looked at the rows after the header, for the end of a quote.
-    records = _records(_lines(path, kind, damage), None)
+    records = _records(_lines(path, kind, damage, advance), None)
     names = list(map(clean_name, next(records, [])))
     columns = [name for name in selected if name in names]
     places = [names.index(name) for name in columns]
@@ -233,12 +247,12 @@ def open_repaired(folder: Path) -> pl.LazyFrame:
     return pl.scan_parquet(sorted(folder.glob("*.parquet")), glob=False)
 
 
-def _lines(path: Path, kind: Kind, damage: list[str]) -> Iterator[str]:
+def _lines(path: Path, kind: Kind, damage: list[str], advance: Advance = no_advance) -> Iterator[str]:
     """Yield the lines of a file with their ends; too long lines are truncated."""
     pieces: list[bytes] = []
     size = 0
     first = True
-    for block in chain(_portions(blocks(path, kind, damage)), [b""]):
+    for block in chain(_portions(blocks(path, kind, damage, advance)), [b""]):
         for piece, is_blank in _pieces(block):
             if is_blank and not size and not first:
                 yield _BlankLines(_decoded(piece, False))

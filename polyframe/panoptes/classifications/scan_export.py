@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from polyframe.core.callbacks import NO_PROGRESS, DetailedProgress
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications import sources, version_selection
@@ -72,6 +73,7 @@ def scan_export(
     say: Callable[[str], None] = lambda _: None,
     previous: PreviousSelection | None = None,
     count_elsewhere: CountElsewhere = lambda _: None,
+    progress: DetailedProgress = NO_PROGRESS,
 ) -> ExportScan:
     """Scan an export: count its rows, and choose which are used.
 
@@ -89,6 +91,8 @@ def scan_export(
         Workflow and version of the output directory, if it has tables.
     count_elsewhere : callable
         Counts the rows of the files on other machines; returns None if these cannot do it.
+    progress : DetailedProgress
+        Receives how many bytes and rows are read.
 
     Raises
     ------
@@ -99,12 +103,12 @@ def scan_export(
     paths = sources.find_sources(files)
     counted, rows, temporary_bytes = count_elsewhere(paths), None, 0
     if counted is None:
-        opened = sources.open_sources(paths, folder, say)
+        opened = sources.open_sources(paths, folder, say, progress)
         try:
-            census = take_census(opened.rows, settings.visitors)
+            census = _census(opened, settings, progress)
         except (pl.exceptions.PolarsError, OSError):
-            opened = sources.repair_sources(paths, folder)
-            census = take_census(opened.rows, settings.visitors)
+            opened = sources.repair_sources(paths, folder, progress)
+            census = _census(opened, settings, progress)
         counted = CountedRows(census, opened.notes, opened.names)
         rows, temporary_bytes = opened.rows, opened.temporary_bytes
     chosen = version_selection.select(counted.census, settings, counted.names, previous)
@@ -118,3 +122,8 @@ def scan_export(
         temporary_bytes,
         counted.names,
     )
+
+
+def _census(opened: sources.OpenedSources, settings: Settings, progress: DetailedProgress) -> pl.DataFrame:
+    progress.begin("counting the rows", opened.count)
+    return take_census(sources.counting(opened.rows, progress.advance), settings.visitors)

@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.core.addresses import Address
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import NO_PROGRESS, Advance, DetailedProgress, Say
 from polyframe.core.errors import PolyframeError, UsageError, check_name, no_such_file
 from polyframe.panoptes.classifications import csv_repair
 from polyframe.panoptes.classifications.columns import (
@@ -73,12 +73,34 @@ class OpenedSources:
         The names of the files in messages.
     temporary_bytes : int
         Size of the temporary files.
+    count : int
+        How many rows there are, with blank lines; 0 if that is not known.
     """
 
     rows: pl.LazyFrame
     notes: tuple[str, ...]
     names: tuple[str, ...]
     temporary_bytes: int
+    count: int
+
+
+@dataclass(frozen=True)
+class OpenedSource:
+    """One opened file of an export.
+
+    Attributes
+    ----------
+    rows : polars.LazyFrame
+        See `OpenedSources`, without `source`.
+    note : str or None
+        What was wrong with a CSV file that was repaired.
+    count : int or None
+        As in `OpenedSources`; None if that is not known.
+    """
+
+    rows: pl.LazyFrame
+    note: str | None = None
+    count: int | None = None
 
 
 def find_sources(inputs: Sequence[SourceLike]) -> list[Source]:
@@ -143,7 +165,12 @@ def repeats(inputs: Sequence[SourceLike]) -> tuple[str, ...]:
     )
 
 
-def open_sources(paths: Sequence[Source], work: Path, say: Say = lambda _: None) -> OpenedSources:
+def open_sources(
+    paths: Sequence[Source],
+    work: Path,
+    say: Say = lambda _: None,
+    progress: DetailedProgress = NO_PROGRESS,
+) -> OpenedSources:
     """Open exports as one lazy frame.
 
     Parameters
@@ -155,21 +182,25 @@ def open_sources(paths: Sequence[Source], work: Path, say: Say = lambda _: None)
         standard input can be read only once.
     say : callable
         Receives notes on what is downloaded.
+    progress : DetailedProgress
+        Receives how many bytes are read.
 
     Raises
     ------
     PolyframeError
         If a file cannot be an export; the message names the file and the reason.
     """
-    return _open_all(paths, work, say, thorough=False)
+    return _open_all(paths, work, say, progress, thorough=False)
 
 
-def repair_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
+def repair_sources(
+    paths: Sequence[Source], work: Path, progress: DetailedProgress = NO_PROGRESS
+) -> OpenedSources:
     """Open exports that Polars could not read to the end: find and repair the malformed ones.
 
     Parameters
     ----------
-    paths, work
+    paths, work, progress
         As for `open_sources`.
 
     Raises
@@ -177,23 +208,57 @@ def repair_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
     PolyframeError
         If a file has disappeared, or a Parquet file is damaged.
     """
-    return _open_all(paths, work, lambda _: None, thorough=True)
+    return _open_all(paths, work, lambda _: None, progress, thorough=True)
 
 
-def _open_all(paths: Sequence[Source], work: Path, say: Say, thorough: bool) -> OpenedSources:
+def _open_all(
+    paths: Sequence[Source], work: Path, say: Say, progress: DetailedProgress, thorough: bool
+) -> OpenedSources:
     if not paths:
         raise UsageError("no export given; name a CSV or Parquet file, or - for standard input")
     names = source_names(paths)
-    download_files(paths, names, work, say)
-    frames: list[pl.LazyFrame] = []
-    notes: list[str] = []
+    download_files(paths, names, work, say, progress)
+    sizes = [_size(path, work, index, progress) for index, path in enumerate(paths)]
+    opened: list[OpenedSource] = []
+    begins = True
     for index, path in enumerate(paths):
-        rows, note = open_source(path, names[index], work, index, thorough)
-        frames.append(rows.select(pl.lit(index, pl.UInt16).alias("source"), pl.all()))
-        if note:
-            notes.append(note)
+        if begins:
+            progress.begin("reading the export", sum(sizes[index:]), "bytes")
+        opened.append(open_source(path, names[index], work, index, thorough, progress=progress))
+        # The repair of a file is a step of its own.
+        begins = opened[-1].note is not None
     temporary = sum(file.stat().st_size for file in work.rglob("*") if file.is_file()) if work.exists() else 0
-    return OpenedSources(one_after_another(frames), tuple(notes), names, temporary)
+    frames = [
+        source.rows.select(pl.lit(index, pl.UInt16).alias("source"), pl.all())
+        for index, source in enumerate(opened)
+    ]
+    counts = [source.count for source in opened]
+    return OpenedSources(
+        one_after_another(frames),
+        tuple(source.note for source in opened if source.note),
+        names,
+        temporary,
+        sum(count or 0 for count in counts) if None not in counts else 0,
+    )
+
+
+def _size(path: Source, work: Path, index: int, progress: DetailedProgress) -> int:
+    """Return how many bytes are read to open a source; a pipe is copied first."""
+    if isinstance(path, FrameSource):
+        return 0
+    file = regular_file(path, spooled_file(work, index), progress)
+    return file.stat().st_size if file.is_file() else 0
+
+
+def counting(rows: pl.LazyFrame, advance: Advance) -> pl.LazyFrame:
+    """Return the same rows, and pass on how many of them are read while that happens."""
+
+    def count(numbers: pl.Series) -> pl.Series:
+        advance(len(numbers))
+        return numbers
+
+    # An expression, not a function of frames, so that Polars still runs it beside others.
+    return rows.with_columns(pl.col("row").map_batches(count, return_dtype=pl.UInt32, is_elementwise=True))
 
 
 def one_after_another(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
@@ -216,7 +281,8 @@ def open_source(
     index: int,
     thorough: bool = False,
     well_formed: bool | None = None,
-) -> tuple[pl.LazyFrame, str | None]:
+    progress: DetailedProgress = NO_PROGRESS,
+) -> OpenedSource:
     """Open one source.
 
     Parameters
@@ -233,13 +299,8 @@ def open_source(
         Read all of it, to find out whether Polars can.
     well_formed : bool, optional
         Whether a CSV file is well formed; None if that is to be found out.
-
-    Returns
-    -------
-    rows : polars.LazyFrame
-        See `OpenedSources`, without `source`.
-    note : str or None
-        What was wrong with a CSV file that was repaired.
+    progress : DetailedProgress
+        Receives how many bytes are read.
 
     Raises
     ------
@@ -258,7 +319,7 @@ def open_source(
                 _read_all(rows)
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise damaged(file, name, error) from None
-        return rows, None
+        return OpenedSource(rows, count=pl.scan_parquet(file, glob=False).select(pl.len()).collect().item())
     if ends_lines_with_returns(file, kind):
         file, kind = write_with_feeds(file, kind, work / f"lines-{index}.csv", name), "csv"
     repaired = work / f"mended-{index}"
@@ -267,11 +328,14 @@ def open_source(
             raise MalformedError(name)
         readable, readable_kind = _readable_by_polars(file, kind, work / f"unpacked-{index}.csv")
         rows = open_csv(readable, readable_kind, name)
-        if well_formed is None and not csv_repair.is_well_formed(file, kind):
-            raise MalformedError(name)
+        count = None
+        if well_formed is None:
+            count = csv_repair.count_rows_if_well_formed(file, kind, progress.advance)
+            if count is None:
+                raise MalformedError(name)
         if thorough:
             _read_all(rows)
-        return rows, None
+        return OpenedSource(rows, count=count)
     except csv_repair.TooManyUnusableRowsError:
         raise _too_many_unusable(name) from None
     except (MalformedError, pl.exceptions.PolarsError):
@@ -282,10 +346,10 @@ def open_source(
             raise PolyframeError(f"{name}: cannot be read ({error.strerror})") from None
     file_kind(file, name)  # It may have disappeared, which is an error.
     try:
-        rows, note = _repair(file, kind, repaired)
+        rows, note = _repair(file, kind, repaired, progress)
     except csv_repair.TooManyUnusableRowsError:
         raise _too_many_unusable(name) from None
-    return rows, f"{name}: {note}"
+    return OpenedSource(rows, f"{name}: {note}")
 
 
 def _too_many_unusable(name: str) -> PolyframeError:
@@ -295,14 +359,15 @@ def _too_many_unusable(name: str) -> PolyframeError:
     )
 
 
-def _repair(file: Path, kind: Kind, folder: Path) -> tuple[pl.LazyFrame, str]:
+def _repair(file: Path, kind: Kind, folder: Path, progress: DetailedProgress) -> tuple[pl.LazyFrame, str]:
     note_file = folder / "note.txt"
     if note_file.exists():
         # Repaired when it was opened before.
         lazy, note = csv_repair.open_repaired(folder), note_file.read_text(encoding="utf-8")
     else:
         shutil.rmtree(folder, ignore_errors=True)
-        note = csv_repair.repair_csv(file, kind, folder, [*REQUIRED, *OPTIONAL])
+        progress.begin("reading the export line by line", file.stat().st_size, "bytes")
+        note = csv_repair.repair_csv(file, kind, folder, [*REQUIRED, *OPTIONAL], progress.advance)
         lazy = csv_repair.open_repaired(folder)
         note_file.write_text(note, encoding="utf-8", newline="\n")
     return select_known_columns(lazy, lazy.collect_schema().names()), note

@@ -159,8 +159,8 @@ def _open_files(
     for file in split.files:
         fetch(file, folder)
         well_formed = None if split.malformed is None else file.source not in split.malformed
-        rows, note = open_source(file.place, file.name, folder, file.source, thorough, well_formed)
-        frames.append(rows.select(pl.lit(file.source, pl.UInt16).alias("source"), pl.all()))
-        if note:
-            notes.append((file.source, note))
+        opened = open_source(file.place, file.name, folder, file.source, thorough, well_formed)
+        frames.append(opened.rows.select(pl.lit(file.source, pl.UInt16).alias("source"), pl.all()))
+        if opened.note:
+            notes.append((file.source, opened.note))
     return one_after_another(frames), tuple(notes)

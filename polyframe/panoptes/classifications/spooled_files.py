@@ -1,13 +1,12 @@
 """Copy input that is not a local file to one: standard input, other pipes, and files at addresses."""
 
-import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from polyframe.core.addresses import Address
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import NO_PROGRESS, DetailedProgress, Say
 from polyframe.core.content_encoding import check_encoding
 from polyframe.core.errors import PolyframeError
 from polyframe.core.notes import Information
@@ -23,7 +22,13 @@ def spooled_file(work: Path, index: int) -> Path:
     return work / f"spooled-{index}"
 
 
-def download_files(sources: Sequence[object], names: Sequence[str], work: Path, say: Say) -> None:
+def download_files(
+    sources: Sequence[object],
+    names: Sequence[str],
+    work: Path,
+    say: Say,
+    progress: DetailedProgress = NO_PROGRESS,
+) -> None:
     """Download those sources that are addresses, unless they have been.
 
     Parameters
@@ -36,6 +41,8 @@ def download_files(sources: Sequence[object], names: Sequence[str], work: Path, 
         The folder for the copies, see `spooled_file`; created if needed.
     say : callable
         Receives notes on what is downloaded.
+    progress : DetailedProgress
+        Receives that this begins.
 
     Raises
     ------
@@ -53,6 +60,7 @@ def download_files(sources: Sequence[object], names: Sequence[str], work: Path, 
 
     (first, _), *others = wanted.values()
     say(Information(f"downloading {counted(len(wanted), 'file') if others else first}"))
+    progress.begin("downloading the export")
     work.mkdir(parents=True, exist_ok=True)
     encodings = download([(address, path) for path, (address, _) in wanted.items()], say=say)
     for path, (_, name) in wanted.items():
@@ -79,7 +87,7 @@ def undo_encoding(path: Path, encoding: str, name: str) -> None:
     unpacked.replace(path)
 
 
-def regular_file(path: Path | Address, copy: Path) -> Path:
+def regular_file(path: Path | Address, copy: Path, progress: DetailedProgress = NO_PROGRESS) -> Path:
     """Return a file that can be read more than once; a copy if the input is a pipe or an address."""
     if isinstance(path, Address):
         return copy
@@ -89,16 +97,22 @@ def regular_file(path: Path | Address, copy: Path) -> Path:
         return copy
     copy.parent.mkdir(parents=True, exist_ok=True)
     unfinished = copy.with_name(f"{copy.name}.unfinished")
+    name = "standard input" if path == STANDARD_INPUT else path
+    progress.begin(f"copying {name}", unit="bytes")
     with unfinished.open("wb") as target:
-        if path == STANDARD_INPUT:
-            _copy_standard_input(target)
-        else:
-            with path.open("rb") as source:
-                shutil.copyfileobj(source, target, _COPY_BYTES)
+        for block in _standard_input() if path == STANDARD_INPUT else _blocks_of(path):
+            target.write(block)
+            progress.advance(len(block))
     return unfinished.replace(copy)
 
 
-def _copy_standard_input(target: IO[bytes]) -> None:
+def _blocks_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as source:
+        while block := source.read(_COPY_BYTES):
+            yield block
+
+
+def _standard_input() -> Iterator[bytes]:
     if sys.stdin is None:
         raise PolyframeError("standard input: is closed; name a file, or pipe the export")
     # In notebooks and tests, standard input may be a text stream without bytes.
@@ -113,4 +127,4 @@ def _copy_standard_input(target: IO[bytes]) -> None:
             raise PolyframeError(f"standard input: cannot be read ({reason}); name a file") from None
         if not block:
             return
-        target.write(block)
+        yield block

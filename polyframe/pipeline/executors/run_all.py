@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from polyframe.core.callbacks import Advance, no_advance
 from polyframe.core.errors import PolyframeError
 from polyframe.pipeline.executors.executor import Executor, Result, Task, WorkerLost, run_tasks
 
@@ -16,6 +17,7 @@ def run_all(
     tasks: Sequence[Task],
     doing: str,
     prefix: str = "",
+    advance: Advance = no_advance,
 ) -> list[Result]:
     """Return the results of all tasks in their order.
 
@@ -33,6 +35,8 @@ def run_all(
     prefix : str
         With which the names of the tasks begin; their numbers follow. For workers of this machine, names are
         numbers: a run knows the files that it has to remove by them.
+    advance : callable
+        Receives how many tasks are finished.
 
     Raises
     ------
@@ -48,6 +52,7 @@ def run_all(
                 results[name] = future.result()
             except WorkerLost:
                 continue
+            advance(1)
         if len(results) == len(named):
             return [results[name] for name in named]
     raise PolyframeError(
