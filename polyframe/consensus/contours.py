@@ -19,6 +19,7 @@ from polyframe.core.ragged import (
 )
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CONTOURS
+from polyframe.core.task_reports import begin_step
 from polyframe.geometry.engines import KnownCrossings, engine_named
 from polyframe.geometry.level_rings import LevelRings, rings_from_polygons
 from polyframe.geometry.wkb import rings_to_wkb
@@ -37,6 +38,7 @@ def contours_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
     kept = clusters_above_threshold(clusters, settings)
     members, offsets = _members_of(clusters, kept)
     known = None if clusters.crossings is None else (clusters.crossings, members)
+    begin_step("contours", len(kept))
     rings = _contour_rings(clusters.marks.polygons[members], offsets, settings, known)
     contours = cluster_keys(clusters, kept).with_columns(
         pl.Series("number_of_contours", rings.available),

@@ -14,6 +14,7 @@ from polyframe.core.reasons import REASONS
 from polyframe.core.reprs import html_repr, row_counts, text_repr
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS
+from polyframe.core.task_reports import begin_step
 from polyframe.geometry.polygon_repair import RepairedPolygons, path_problems, polygons_from_ragged
 from polyframe.panoptes.annotations.decode import Decoded, decode_annotations
 from polyframe.panoptes.annotations.redaction import redact_detail
@@ -55,6 +56,7 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
     """
     decoded = decode_annotations(checked.rows["annotations"], settings)
     extractions = EXTRACTIONS.conform(_marks_frame(checked.rows, decoded))
+    begin_step("outlines", extractions.height)
     return _extraction(checked, decoded, extractions, path_problems(*_paths_of(extractions)), settings)
 
 
@@ -124,6 +126,7 @@ def assumed_polygons(extractions: pl.DataFrame, settings: Settings) -> int:
 
 def repaired_polygons(extractions: pl.DataFrame) -> RepairedPolygons:
     """Return the polygon of each row of `extractions`; None if a mark has no area."""
+    begin_step("outlines", extractions.height)
     return polygons_from_ragged(*_paths_of(extractions))
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from polyframe.consensus.clustering import cluster_labels, cluster_members, number_by_first_mark
 from polyframe.consensus.hdbscan_labels import (
@@ -37,6 +37,7 @@ from polyframe.consensus.split_doubled import NEVER_JOINED, doubled_clusters, sp
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.core.settings import Settings
+from polyframe.core.task_reports import begin_step, in_pieces
 from polyframe.geometry.averages import median_and_consensus
 from polyframe.geometry.engines import GroupCrossings, engine_named
 
@@ -124,12 +125,17 @@ def cluster_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
         `eps`, `min_samples`, `cluster_method`, `split` and `engine`.
     """
     small_marks, others, large = divided_by_size(marks)
+    # The small groups together, then each large one.
+    pairs = [_pairs_within(small_marks.group_offsets), *(_pairs_within([0, len(own)]) for own in large)]
+    begin_step("pairs", sum(pairs))
+    pieces = in_pieces(offsets_of(pairs).tolist(), "pairs")
+    next(pieces)
     small = _cluster_small_groups(small_marks, settings)
     if not large:
         return small
     too_large = 0
     parts = [(others, small.labels, small.median, small.consensus)]
-    for positions in large:
+    for _, positions in zip(pieces, large, strict=True):
         clusters = LargeGroup(marks, positions, settings.engine).clusters(settings)
         parts.append((positions, clusters.labels, clusters.median, clusters.consensus))
         too_large += clusters.too_large
@@ -139,6 +145,12 @@ def cluster_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
     members, within = place[others[small.members]], small.distances
     within = replace(within, first=members[within.first], second=members[within.second])
     return replace(merged, distances=within, too_large=too_large)
+
+
+def _pairs_within(group_offsets: ArrayLike) -> int:
+    """Return how many pairs of marks there are in groups."""
+    sizes = np.diff(group_offsets)
+    return int((sizes * (sizes - 1) // 2).sum())
 
 
 def divided_by_size(marks: GroupedMarks) -> tuple[GroupedMarks, Ints, list[Ints]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from polyframe.consensus.clustering import cluster_members, labels_of_neighbours
 from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.task_reports import in_pieces
 from polyframe.geometry.averages import first_with_least_sum
 from polyframe.geometry.candidate_pairs import Pairs, box_overlaps, may_be_near
 from polyframe.geometry.distances import AreaRows, IntersectionAreas, iou_distances, pair_distances
@@ -190,7 +191,7 @@ class DistanceRows:
         count = self.count
         close = np.zeros((count, (count + 7) // 8), np.uint8)
         neighbours = np.ones(count, np.int64)
-        for start, end in self.blocks():
+        for start, end in in_pieces([*(start for start, _ in self.blocks()), count], "pairs"):
             candidates = _candidates(self.outlines, start, end, eps)
             near = candidates & (self.block(start, candidates) <= eps)
             neighbours[start:end] += near.sum(axis=1)

@@ -5,7 +5,6 @@ dropped, so the memory does not grow with the partition.
 """
 
 import hashlib
-import itertools
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +20,7 @@ from polyframe.core.plurals import agreeing, counted
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS
+from polyframe.core.task_reports import begin_step, in_pieces
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.majority import iou_others, medians_of_others
 from polyframe.geometry.memberships import Words
@@ -67,7 +67,8 @@ def membership_figures(clusters: Clusters, settings: Settings) -> MembershipFigu
     expected_iou, area_low, area_high = np.full((3, len(clusters.counts)), np.nan)
     usable = np.flatnonzero(clusters.counts <= MOST_MARKS)
     pairs = np.cumsum(np.maximum(clusters.counts[usable] ** 2, _LEAST_PAIRS))
-    for low, high in itertools.pairwise(runs_of_equal(pairs // _MOST_PAIRS).tolist()):
+    begin_step("averages", len(usable))
+    for low, high in in_pieces(runs_of_equal(pairs // _MOST_PAIRS).tolist(), "averages"):
         some = usable[low:high]
         places, iou_of_members, stability = _figures_of(clusters, some, people, seeds[some], settings.engine)
         iou[places] = iou_of_members

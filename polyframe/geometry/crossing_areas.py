@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
+from polyframe.core.task_reports import in_pieces
 from polyframe.geometry.distances import shapely_intersection_areas
 from polyframe.geometry.exact_sides import Sides, is_left, sides_of_lines
 from polyframe.geometry.segment_pairs import overlapping_boxes
@@ -166,7 +167,7 @@ def _areas_of_rings(
     part = np.cumsum(shapely.get_num_coordinates(rings)) // _CHUNK_VERTICES
     tile = part[low] * len(rings) + part[high]
     order = np.argsort(tile, kind="stable")
-    for start, stop in itertools.pairwise(runs_of_equal(tile[order]).tolist()):
+    for start, stop in in_pieces(runs_of_equal(tile[order]).tolist(), "pairs"):
         pairs = order[start:stop]
         areas[pairs], uncertain[pairs] = _areas_of_tile(rings, low[pairs], high[pairs], record)
     return areas[place], uncertain[place]

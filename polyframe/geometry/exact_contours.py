@@ -14,7 +14,6 @@ M. de Berg, O. Cheong, M. van Kreveld and M. Overmars, "Computational Geometry: 
 3rd edition (2008), chapter 2: overlays of planar subdivisions.
 """
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from polyframe.core.arrays import Flags, Ints
 from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
 from polyframe.core.ragged import offsets_of, runs_of_equal
+from polyframe.core.task_reports import in_pieces
 from polyframe.geometry.arrangement import Arrangement, build_arrangement
 from polyframe.geometry.compiled.numba_jit import load
 from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
@@ -191,7 +191,7 @@ def _levels_of_clusters(
     points += 2 * np.bincount(cluster, minlength=count) ** 2
     chunks = runs_of_equal(np.cumsum(points) // _CHUNK_POINTS)
     results = [_NO_LEVELS]
-    for first, end in itertools.pairwise(chunks.tolist()):
+    for first, end in in_pieces(chunks.tolist(), "contours"):
         part = slice(*np.searchsorted(cluster, [first, end]))
         wanted = None if numbers is None else numbers[first:end]
         levels = _distinct_levels(marks[part], cluster[part] - first, weights[part], end - first, wanted)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.core.sorting import distinct, order_in_groups
+from polyframe.core.task_reports import in_pieces
 from polyframe.geometry.duplicate_outlines import first_copies
 from polyframe.geometry.mark_crossings import (
     DirectedRings,
@@ -107,11 +108,15 @@ def cluster_memberships(
     meetings = None if known is None else known[0].among(known[1], offsets)
     is_known = np.zeros(count, dtype=np.bool_) if meetings is None else meetings.is_known
     # Clusters whose sets have as many words are processed together.
-    for width, searched in itertools.product(np.unique(words).tolist(), (True, False)):
-        chosen = np.flatnonzero((words == width) & ~has_copies & (is_known != searched))
+    kinds = [
+        (np.flatnonzero((words == width) & ~has_copies & (is_known != searched)), searched)
+        for width, searched in itertools.product(np.unique(words).tolist(), (True, False))
+    ]
+    bounds = offsets_of([len(chosen) for chosen, _ in kinds]).tolist()
+    for _, (chosen, searched) in zip(in_pieces(bounds, "averages"), kinds, strict=True):
         is_large = points[chosen] > _CHUNK_POINTS  # alone
         chunks = np.cumsum(points[chosen]) // _CHUNK_POINTS + 2 * np.cumsum(is_large) - is_large
-        for low, high in itertools.pairwise(runs_of_equal(chunks).tolist()):
+        for low, high in in_pieces(runs_of_equal(chunks).tolist(), "averages"):
             some = chosen[low:high]
             members = positions_of(offsets[some], size[some])
             pairs = None if meetings is None or searched else _pairs_among(meetings, some, offsets)

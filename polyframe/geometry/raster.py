@@ -8,7 +8,6 @@ References
 G. Taubin, "Curve and surface smoothing without shrinkage", ICCV 1995, pp. 852-857.
 """
 
-import itertools
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import EngineName, Smoothing
 from polyframe.core.ragged import offsets_of
+from polyframe.core.task_reports import in_pieces
 from polyframe.geometry.engines import engine_for
 from polyframe.geometry.exact_contours import ContourLevels
 from polyframe.geometry.input_checks import checked_marks
@@ -114,7 +114,7 @@ def cluster_raster_contours(
     real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
     stacks = [
         _levels(polygons[start:end][real[start:end]], num_grid_points, smoothing)
-        for start, end in itertools.pairwise(bounds)
+        for start, end in in_pieces(bounds.tolist(), "contours")
     ]
     flat = np.array([contour for stack in stacks for contour in stack], dtype=object)
     return ContourLevels(flat, offsets_of([len(stack) for stack in stacks]))

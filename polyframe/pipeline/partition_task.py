@@ -29,6 +29,7 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.core.settings import Settings
 from polyframe.core.tables import STORED_TABLES
+from polyframe.core.task_reports import begin_step
 from polyframe.geometry.polygon_repair import RepairedPolygons
 from polyframe.panoptes.annotations.tools import tools_to_record
 from polyframe.panoptes.classifications.row_checks import check_rows, rows_schema
@@ -152,11 +153,13 @@ def _extraction(task: PartitionTask) -> tuple[Extraction, RepairedPolygons | Non
 
     Polygons are only made here if a later stage of the task needs them.
     """
+    begin_step("rows", task.partition.rows)
     if isinstance(task.source, Slices):
         assert task.selection is not None
         subjects = within_range("subject_id", task.partition.first_subject, task.partition.next_subject)
         rows = read_slices(task.source, rows_schema()).filter(subjects)
         checked = check_rows(rows, task.selection, show_cells=may_show_cells(task.settings))
+        begin_step("cells", checked.rows.height)
         repaired: RepairedPolygons | None = None
         if task.stages == ("extract",):
             extraction = extract_rows(checked, task.settings)
@@ -210,6 +213,7 @@ def write_parts(
     places : str or None
         Fingerprint of the positions of the rows, if the parts depend on them.
     """
+    begin_step(f"write-{stage}")
     origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
     sizes: dict[str, int] = {}
     rows: dict[str, int] = {}

@@ -9,6 +9,7 @@ from polyframe.pipeline.executors.executor import Executor, Result, Task, Worker
 from polyframe.pipeline.join_pieces import Pieces, join_pieces, remove_pieces
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask, process_partition
 from polyframe.pipeline.partitions import Partition
+from polyframe.pipeline.task_steps import TaskSteps, running_tasks
 
 Split = Callable[[PartitionTask], list[PartitionTask]]
 
@@ -32,14 +33,24 @@ def process_partitions(
     executor, split, say
         As for `process`.
     progress : DetailedProgress
-        Receives the numbers of rows processed and to process, and of marks processed.
+        Receives the numbers of rows processed and to process, and of marks processed; it can ask how far
+        the tasks have come.
     """
     results: list[PartitionResult] = []
     done, rows = 0, sum(partition.rows for partition in partitions)
+    unfinished: dict[str, TaskSteps] = {}
+
+    def begun(partition: Partition) -> PartitionTask:
+        task = task_of(partition)
+        unfinished[partition.name] = TaskSteps(partition.rows, task.stages, task.settings.engine)
+        return task
+
     progress(0, rows)
+    progress.watch(lambda: running_tasks(executor.reports(), unfinished))
     try:
-        for result in process(map(task_of, partitions), executor, split, say):
+        for result in process(map(begun, partitions), executor, split, say):
             results.append(result)
+            unfinished.pop(result.partition.name, None)
             done += result.partition.rows
             progress.add_marks(result.marks)
             progress(done, rows)

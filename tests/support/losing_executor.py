@@ -41,6 +41,9 @@ class LosingExecutor:
     def window(self) -> int:
         return 1000
 
+    def reports(self) -> dict[str, Any]:
+        return {}
+
     def as_completed(self) -> Iterator[Future]:
         while self.submitted:
             yield self.submitted.pop()

@@ -19,7 +19,6 @@ K. Weiler and P. Atherton, "Hidden surface removal using polygon area sorting", 
 following outlines and changing to the other one at intersections.
 """
 
-import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import cut_by_work, offsets_of, positions_of
+from polyframe.core.task_reports import in_pieces
 from polyframe.geometry.compiled.arcs import cut_into_arcs
 from polyframe.geometry.compiled.chosen_levels import walk_chosen_levels, walk_one_level
 from polyframe.geometry.compiled.degeneracies import resolve_contacts
@@ -136,7 +136,7 @@ def walk_contours(
     bounds = cut_by_work(vertices * marks, _BLOCK)
     walked = []
     with np.errstate(all="ignore"):  # as in compiled code
-        for low, high in itertools.pairwise(bounds):
+        for low, high in in_pieces(bounds, "contours"):
             members, sizes = slice(starts[low], starts[high]), marks[low:high]
             block = find_block(known, members, sizes, walkable[low:high])
             if block is None:

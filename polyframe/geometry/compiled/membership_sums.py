@@ -14,7 +14,6 @@ A. L. Zobrist, "A new hashing method with application for game playing", Technic
 Wisconsin (1970).
 """
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.core.ragged import cut_by_work, offsets_of, positions_of
+from polyframe.core.task_reports import in_pieces
 from polyframe.geometry.compiled.crossing_points import place_crossings
 from polyframe.geometry.compiled.crossings import CrossingSearch
 from polyframe.geometry.compiled.event_order import sort_events
@@ -65,7 +65,7 @@ def walk_memberships(
     coordinates, rings, ring_starts = flat_rings(polygons)
     vertices = np.diff(rings[ring_starts[offsets]])
     areas = np.add.reduceat(np.append(shapely.area(polygons), 0.0), offsets)[:-1] * (sizes > 0)
-    for low, high in itertools.pairwise(cut_by_work(vertices * sizes, _BLOCK)):
+    for low, high in in_pieces(cut_by_work(vertices * sizes, _BLOCK), "averages"):
         marks, walkable = slice(offsets[low], offsets[high]), usable[low:high].copy()
         block = find_block(known, marks, sizes[low:high], walkable)
         if block is None:

@@ -11,12 +11,13 @@ import contextlib
 import logging
 import queue
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Generic, Self
 
 from polyframe.core.clusters import ClusterAddress
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.extras import DISTRIBUTION, install_command
+from polyframe.core.task_reports import TaskReport
 from polyframe.pipeline.executors.agreement import AgreedCall, Agreement, agreed_call
 from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost, cluster_window
 from polyframe.pipeline.executors.patience import Patience
@@ -129,6 +130,10 @@ class DaskExecutor:
     def window(self) -> int:
         """Return how many tasks should wait or run at a time, see `Executor`."""
         return cluster_window(self._count_workers())
+
+    def reports(self) -> Mapping[str, TaskReport]:
+        """Return nothing, see `Executor`: each report would be a message to the scheduler."""
+        return {}
 
     def as_completed(self) -> Iterator[Future[object]]:
         """Yield the futures as they complete, see `Executor`."""

@@ -1,8 +1,10 @@
 """Define what the pipeline expects of workers, wherever they run."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeVar, cast
+
+from polyframe.core.task_reports import TaskReport
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -67,6 +69,12 @@ class Executor(Protocol):
             If there are no workers any more.
         Exception
             An error of a function; the other tasks are cancelled.
+        """
+
+    def reports(self) -> Mapping[str, TaskReport]:
+        """Return how far the tasks have come that run now, by name, the one that began first at the start.
+
+        Any thread may call it. Empty if that is not known: workers elsewhere send nothing but results.
         """
 
 

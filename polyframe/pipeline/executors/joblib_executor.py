@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, Self
 
 from polyframe.core.errors import PolyframeError
+from polyframe.core.task_reports import TaskReport, read_report, reporting_to
 from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost
 
 #: Up to this number of tasks, the workers are threads of this process.
@@ -51,8 +52,9 @@ class JoblibExecutor:
         Number of workers; 0 means one for each processor. With 1, or for a single task, there are none, and
         tasks run in this process, unless a worker was killed before.
     marks : Path, optional
-        An existing folder, for a file that exists while a worker runs the task of this name. If a worker is
-        killed, it tells which tasks it was running; without it, all unfinished ones count as lost.
+        An existing folder, for a file that exists while a worker runs the task of this name, and contains how
+        far the task has come. If a worker is killed, it shows which tasks it was running; without it, all
+        unfinished ones count as lost.
     key : bytes
         The secret that the environment of the workers must contain; empty if they need none.
     """
@@ -83,6 +85,13 @@ class JoblibExecutor:
             in_process = self._jobs == 1 or len(self._submitted) == 1
             # A task that killed a worker must not run in this process.
             yield from self._in_workers() if self._broken or not in_process else self._in_process()
+
+    def reports(self) -> Mapping[str, TaskReport]:
+        """Return what the tasks have reported that run now, see `Executor`."""
+        if self._marks is None:
+            return {}
+        reports = {mark.name: read_report(mark) for mark in _oldest_first(self._marks)}
+        return {name: report for name, report in reports.items() if report is not None}
 
     def _in_process(self) -> Iterator[Future[object]]:
         for future in list(self._submitted.values()):
@@ -174,12 +183,22 @@ def _call_in_worker(
 
 
 def _call(function: Callable[[Any], Result], task: Any, mark: Path | None) -> Result:
-    if mark is not None:
-        mark.touch()
-    result = function(task)
-    if mark is not None:
+    if mark is None:
+        return function(task)
+    mark.touch()
+    with reporting_to(mark):
+        result = function(task)
+    # On Windows a file cannot be removed while somebody reads it. It then only means that the task has begun.
+    with contextlib.suppress(PermissionError):
         mark.unlink(missing_ok=True)
     return result
+
+
+def _oldest_first(folder: Path) -> list[Path]:
+    """Return the files of a folder in the order in which they were created."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return sorted(map(Path, entries))
+    return []
 
 
 @functools.cache
