@@ -131,7 +131,10 @@ def _fitting(parts: list[str], width: int) -> str:
     """Join parts with commas; if they are too long, without some: the first and the last matter most."""
     while len(parts) > 1 and len(", ".join(parts)) > width:
         del parts[-2 if len(parts) > 2 else -1]
-    return ", ".join(parts)[:width]
+    line = ", ".join(parts)
+    while len(line) > width and " " in line:
+        line = line.rpartition(" ")[0]
+    return line[:width]
 
 
 class ProgressBar(DetailedProgress):
@@ -198,7 +201,8 @@ class ProgressBar(DetailedProgress):
                 self._state = State(self._label, marks=self._state.marks, began=self._clock())
                 self._last = (self._last[0], 0.0)
             self._state.done, self._state.total = done, total
-            self._state.update(self._clock())
+            # Otherwise a task that is finished would count twice.
+            self._look()
         if self._label == "rows":
             ProgressBar.rows = (done, total)
         self._log_if_shown()

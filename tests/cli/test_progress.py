@@ -126,6 +126,7 @@ def test_a_narrow_terminal_shows_the_time_rather_than_the_marks() -> None:
     state.update(10)
     assert terminal_line(state, 12, 46) == " 25 %  1,000 of 4,000 rows, about 28s left"
     assert terminal_line(state, 12, 39) == " 25 %  1,000 of 4,000 rows"
+    assert terminal_line(state, 12, 25) == " 25 %  1,000 of 4,000"
 
 
 def test_what_is_reached_never_falls() -> None:
@@ -168,6 +169,22 @@ def wait_for_line(capsys: pytest.CaptureFixture[str], expected: str) -> None:
             return
         time.sleep(0.05)
     pytest.fail(f"{expected!r} is not in {lines}")
+
+
+def test_a_finished_task_does_not_count_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    invocation.begin("run", ["--progress", "on"])
+    running = [Running(60.0)]
+    progress = ProgressBar(quiet=False, clock=lambda: 0.0)
+    progress(0, 100)
+    progress.watch(lambda: running[0])
+    progress(10, 100)
+    running[0] = Running(0.0)
+    progress(60, 100)
+    progress(80, 100)
+    assert shown(capsys) == [
+        "rows: 10 of 100 finished (70 %)",
+        "rows: 80 of 100 finished (80 %)",
+    ]
 
 
 def test_progress_off_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
