@@ -12,6 +12,7 @@ from pages import js, number_shown, open_page, wait_for
 from printed_pages import CARD, cards_of, texts_of_pages
 
 import polyframe as pf
+from polyframe.export.report import page_html
 from polyframe.synthetic import SynthOptions, write_export
 
 #: The second line of a card.
@@ -103,3 +104,32 @@ def test_an_open_cluster_is_printed_alone(browser: Any, example_page: Path, prin
     marks = [cell.text for cell in browser.find_elements("css selector", ".marks td:nth-child(2)")]
     assert marks
     assert all(mark in text for mark in marks)
+
+
+def test_the_paper_has_a_limit_and_says_so(
+    browser: Any, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = page_html._file
+    # Before the hash of the script is computed.
+    monkeypatch.setattr(
+        page_html, "_file", lambda name: file(name).replace("MOST_PRINTED = 3000", "MOST_PRINTED = 24")
+    )
+    pf.report(many, tmp_path / "x.html")
+    open_page(browser, tmp_path / "x.html")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    cards = "[...document.querySelectorAll('.card')].filter((card) => card.checkVisibility()).length"
+    assert js(browser, cards) == 24
+    of_all = js(browser, "shown.length")
+    assert of_all > 48
+    limit = browser.find_element("id", "print-limit")
+    assert limit.text == f"Here are the first 24 of {of_all} cards. Choose others with the filters."
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert js(browser, cards) == of_all
+    # Fewer are printed whole, without the sentence.
+    browser.execute_script("byId('subject').value = subjectOf(0); apply()")
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert js(browser, cards) == js(browser, "shown.length") < 24
+    assert not limit.is_displayed()
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
