@@ -87,7 +87,7 @@ function views(svg) {
   });
   const scale = hasContours(svg.row)
     ? make("p", { class: "scale", hidden: svg.kind !== "contours" },
-      "none", make("span", { class: "key heat" }), "all classifications", CLUSTERS.correction[row] === null && !DATA.level ? " (line: majority)" : "")
+      "none", make("span", { class: "key heat" }), "all classifications", CLUSTERS.correction[svg.row] === null && !DATA.level ? " (line: majority)" : "")
     : null;
   return make("div", { class: "views" }, ...buttons, close, scale);
 }

@@ -79,7 +79,9 @@ byId("volunteer-filter").addEventListener("input", showVolunteers);
 byId("more-volunteers").addEventListener("click", () => {
   allVolunteers = true;
   showVolunteers();
-  byId("volunteer-table").querySelectorAll("tbody a")[FIRST_VOLUNTEERS]?.focus();
+  // The first link that is new: volunteers without marks in the report have none.
+  const more = [...byId("volunteer-table").querySelectorAll("tbody tr")].slice(FIRST_VOLUNTEERS);
+  (more.map((row) => row.querySelector("a")).find(Boolean) ?? byId("volunteers")).focus();
 });
 
 // A link to all marks of the volunteer who drew a mark, if they are in the report.
