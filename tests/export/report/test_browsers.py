@@ -13,13 +13,13 @@ from printed_pages import cards_of, texts_of_pages
 
 import polyframe as pf
 
-#: What a reader sees, beside pictures: every text, and the labels of the marks of each group.
+#: What a reader sees, beside pictures: texts, and the labels of the marks of each group. Curves come later.
 SEEN = """{
   count: byId("count").textContent,
   criteria: byId("criteria").textContent,
   cards: [...document.querySelectorAll(".card")].map((card) => [card.id, card.textContent]),
   subjects: [...document.querySelectorAll(".subject")].map((card) => card.textContent),
-  settings: byId("try").textContent,
+  settings: [...document.querySelectorAll("#try > :not(.curves)")].map((one) => one.textContent),
   labels: GROUPS.labels.map((labels) => [...labels]),
   chosen: byId("of-subject").textContent,
   bars: [...document.querySelectorAll(".chart .chosen")].map((bar) => bar.getAttribute("height")),
@@ -58,6 +58,8 @@ def seen(browser: Any, page: Path) -> dict[str, Any]:
     for step, (script, *arguments) in {name: step or ("",) for name, step in STEPS.items()}.items():
         browser.execute_script(script, *arguments)
         number_shown(browser)
+        # Cards far from the window have no pictures.
+        browser.execute_script("byId('clusters').scrollIntoView()")
         wait_for(lambda: js(browser, DRAWN))
         results[step] = {**js(browser, SEEN), "drawn": js(browser, DRAWN)}
     return results
