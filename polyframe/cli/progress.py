@@ -210,10 +210,15 @@ class ProgressBar(DetailedProgress):
     def _look(self) -> State:
         """Ask the running tasks how far they are."""
         with self._changing:
-            if not self._state.step and self._state.total:
-                self._state.running = self._running()
-                self._state.update(self._clock())
-            return self._state
+            state = self._state
+            if not state.step and state.total:
+                running = self._running()
+                if running.doing and not (state.running.doing or state.reached):
+                    # The workers had to start, which takes seconds for processes, but only once.
+                    state.began = self._clock()
+                state.running = running
+                state.update(self._clock())
+            return state
 
     def _draw(self, begin: float) -> None:
         if self._line is not None and self._clock() >= begin:

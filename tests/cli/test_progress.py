@@ -151,7 +151,9 @@ def test_steps_and_running_tasks_are_in_the_log(capsys: pytest.CaptureFixture[st
         progress.advance(30_000_000)
         wait_for_line(capsys, "reading the export: 30 of 50 MB finished (60 %), about 1s left for this step")
         progress(0, 400)
+        running = Running(0.0, "reading: 0 of 200 rows")
         progress.watch(lambda: running)
+        progress(0, 400)
         now, running = 6.0, Running(100.0, "averaging: 3 of 9 clusters")
         # A quarter took 4 s.
         wait_for_line(capsys, "rows: 0 of 400 finished (25 %), averaging: 3 of 9 clusters, about 12s left")
@@ -169,6 +171,20 @@ def wait_for_line(capsys: pytest.CaptureFixture[str], expected: str) -> None:
             return
         time.sleep(0.05)
     pytest.fail(f"{expected!r} is not in {lines}")
+
+
+def test_the_start_of_the_workers_does_not_count(capsys: pytest.CaptureFixture[str]) -> None:
+    invocation.begin("run", ["--progress", "on"])
+    now, running = 0.0, [Running()]
+    progress = ProgressBar(quiet=False, clock=lambda: now)
+    progress(0, 100)
+    progress.watch(lambda: running[0])
+    now, running[0] = 20.0, Running(0.0, "reading: 0 of 50 rows")
+    progress(0, 100)
+    now, running[0] = 22.0, Running(10.0, "comparing marks")
+    progress(10, 100)
+    # A fifth took 2 s.
+    assert shown(capsys) == ["rows: 10 of 100 finished (20 %), about 8s left"]
 
 
 def test_a_finished_task_does_not_count_twice(capsys: pytest.CaptureFixture[str]) -> None:
