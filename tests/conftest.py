@@ -23,8 +23,8 @@ from web_server import WebServer, web_server
 from polyframe.cli import app
 
 REFERENCE = "panoptes_aggregation==5.3.1"
-#: It requires the version of DuckDB for which it was built.
-SPATIAL = requirements("tests/end_to_end/test_readable.py")
+#: Readers of Parquet, and extensions of DuckDB, which require the version for which they were built.
+READERS = ("tests/consumers/test_parquet_readers.py", "tests/end_to_end/test_readable.py")
 
 #: Tests must not fail because the machine is busy.
 hypothesis.settings.register_profile("no-deadline", deadline=None)
@@ -38,7 +38,6 @@ MAY_SKIP = ("the reference tool fails here", "crowd-kit==", "SimpleITK==")
 #: The marks of tests that use these fixtures.
 MARKS = {
     "reference_python": "network",
-    "spatial_python": "network",
     "ducklake_packages": "network",
     "readers_python": "network",
     "training_python": "network",
@@ -183,9 +182,9 @@ def reference_python() -> str:
 
 
 @pytest.fixture(scope="session")
-def spatial_python() -> str:
-    """Return a Python with DuckDB's spatial extension."""
-    return python_with("spatial", SPATIAL)
+def readers_python() -> str:
+    """Return a Python with readers of Parquet, among them DuckDB with its spatial extension."""
+    return python_with("readers", [package for file in READERS for package in requirements(file)])
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from consumers import requirements
-from environments import python_with
 from exports import ROOT
 
 import polyframe as pf
@@ -78,11 +76,10 @@ print(json.dumps({name: column.tolist() for name, column in frame.items()}))
 """
 
 
-def test_fastparquet_reads_levels(folder: Path) -> None:
+def test_fastparquet_reads_levels(folder: Path, readers_python: str) -> None:
     """It reads the lists of lists of the table contours as None."""
-    python = python_with("readers", requirements("tests/consumers/test_parquet_readers.py"))
     done = subprocess.run(
-        [python, "-c", READ_LEVELS, str(folder / "levels.parquet")],
+        [readers_python, "-c", READ_LEVELS, str(folder / "levels.parquet")],
         capture_output=True,
         text=True,
         check=False,

@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from consumers import requirements
-from environments import json_from, python_with
+from environments import json_from
 from hand_made_project import SUBJECTS, check_extractions, check_labels, check_reductions, make_project
 
 import polyframe as pf
@@ -17,13 +16,6 @@ from polyframe.core.tables import TABLES
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables of twelve parts each, with known values."""
     return make_project(tmp_path_factory.mktemp("project"))
-
-
-@pytest.fixture(scope="module")
-def readers_python() -> str:
-    """Return a Python with the readers, and the extension of DuckDB that geoparquet-io loads."""
-    files = ("tests/consumers/test_parquet_readers.py", "tests/end_to_end/test_readable.py")
-    return python_with("readers", [package for file in files for package in requirements(file)])
 
 
 CHECK_SPEC = """

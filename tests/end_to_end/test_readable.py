@@ -141,9 +141,9 @@ def spatial(python: str, sql: str) -> list[list[Any]]:
     return list(json.loads(done.stdout))
 
 
-def test_duckdb_spatial(project: Path, empty: Path, spatial_python: str) -> None:
+def test_duckdb_spatial(project: Path, empty: Path, readers_python: str) -> None:
     rows = spatial(
-        spatial_python,
+        readers_python,
         f"""SELECT subject_id, ST_Area(a.geometry), ST_XMin(a.geometry), ST_YMax(a.geometry),
             ST_Area(ST_Intersection(a.geometry, c.geometry)), ST_IsValid(c.geometry), ST_Area(c.geometry),
             ST_GeometryType(a.geometry), ST_Area(ST_GeomFromWKB(ST_AsWKB(c.geometry)))
@@ -152,7 +152,7 @@ def test_duckdb_spatial(project: Path, empty: Path, spatial_python: str) -> None
     )
     assert rows == [[s, 100, 100 * s + 1, 60, 100, True, 120, "POLYGON", 120] for s in SUBJECTS]
     for name in ("reductions", "contours"):
-        assert spatial(spatial_python, f"SELECT sum(ST_Area(geometry)) FROM '{empty}/{name}/*.parquet'") == [
+        assert spatial(readers_python, f"SELECT sum(ST_Area(geometry)) FROM '{empty}/{name}/*.parquet'") == [
             [None]
         ]
 
@@ -326,13 +326,13 @@ def test_code_of_the_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_spatial_sql_of_the_recipes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spatial_python: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readers_python: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run_with_eps(0.5)
     _, with_spatial, _ = blocks(RECIPES / "duckdb.md", "sql")
     # `run_spatial.py` loads the extension from a file, without installing it.
-    pairs = spatial(spatial_python, with_spatial.replace("LOAD spatial;", ""))
+    pairs = spatial(readers_python, with_spatial.replace("LOAD spatial;", ""))
     assert pairs == overlapping_averages()
 
 

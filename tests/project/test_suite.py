@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import environments
@@ -140,3 +141,46 @@ def test_concurrent_processes_install_an_environment_once(
     assert len(pythons) == 4
     environments.python_with("tool", ["tool==2"])
     assert installed == [["tool==1"], ["tool==2"]]
+
+
+def test_uv_installs_from_where_pip_is_configured_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nindex-url = https://a/simple\nfind-links =\n    /wheels\n    https://b/'c'\ntimeout = 9\n"
+        "[install]\nconstraint = /c.txt\ntimeout = 60\n[download]\nno-index = true\n"
+    )
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://d/simple file:///e")
+    configuration = environments.pip_configuration()
+    assert "no-index" not in configuration
+    variables = environments.uv_variables(configuration)
+    expected = {
+        "UV_DEFAULT_INDEX": "https://a/simple",
+        "UV_INDEX": "https://d/simple file:///e",
+        "UV_FIND_LINKS": "/wheels,https://b/'c'",
+        "UV_CONSTRAINT": "/c.txt",
+        "UV_HTTP_TIMEOUT": "60",
+    }
+    assert variables.items() >= expected.items()
+
+
+@pytest.mark.parametrize(("strategy", "installer"), [("first-index", "uv"), ("no such strategy", "pip")])
+def test_pip_installs_if_uv_fails(
+    strategy: str, installer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tmp_path / "tool-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tool.py", "")
+        archive.writestr("tool-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tool\nVersion: 1\n")
+        archive.writestr("tool-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("tool-1.dist-info/RECORD", "")
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.delenv("POLYFRAME_TOOL_PYTHON", raising=False)
+    monkeypatch.setenv("UV_INDEX_STRATEGY", strategy)
+    python = environments.python_with("tool", [str(wheel)])
+    read = "importlib.metadata.distribution('tool').read_text('INSTALLER')"
+    code = f"import importlib.metadata, json; print(json.dumps({read}))"
+    assert environments.json_from(python, code).strip() == installer

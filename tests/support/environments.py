@@ -1,6 +1,8 @@
 """Install separate environments for the tools that tests compare with, at their first use."""
 
+import ast
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -9,7 +11,7 @@ import sys
 import sysconfig
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,18 +103,71 @@ def _install_once(
 
 
 def _install(folder: Path, python: Path, requirements: Sequence[str], bare: Sequence[str]) -> None:
-    # Our own pip installs. To copy it first, and to compile modules that nothing imports, would take twice as
-    # long. Those that are imported are compiled then, unless that is forbidden.
+    # Our own pip or uv installs. To copy pip first would take longer.
     create = [sys.executable, "-m", "venv", "--clear", "--without-pip", folder]
     subprocess.run(create, check=True, capture_output=True)
-    options = ["--quiet"] if sys.dont_write_bytecode else ["--quiet", "--no-compile"]
-    install = [sys.executable, "-m", "pip", "--python", python, "install", *options]
     if bare:
         packages = sysconfig.get_path("purelib", "venv", {"base": str(folder)})
         Path(packages, "ours.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
-        subprocess.run([*install, "--no-deps", *bare], check=True, capture_output=True)
+        _install_packages(python, ["--no-deps", *bare])
     if requirements:
-        subprocess.run([*install, *requirements], check=True, capture_output=True)
+        _install_packages(python, requirements)
+
+
+def _install_packages(python: Path, arguments: Sequence[str]) -> None:
+    """Install with uv, in a tenth of the time, or with pip if uv is missing or fails.
+
+    Modules are compiled when they are imported, unless that is forbidden.
+    """
+    if importlib.util.find_spec("uv"):
+        configuration = pip_configuration()
+        options = ["--compile-bytecode"] if sys.dont_write_bytecode else []
+        if configuration.get("no-index") in ("1", "on", "t", "true", "y", "yes"):
+            options.append("--no-index")
+        command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, *options]
+        variables = {**uv_variables(configuration), **os.environ}
+        done = subprocess.run([*command, *arguments], env=variables, check=False, capture_output=True)
+        if done.returncode == 0:
+            return
+    compiled = [] if sys.dont_write_bytecode else ["--no-compile"]
+    command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", *compiled]
+    subprocess.run([*command, *arguments], check=True, capture_output=True)
+
+
+def pip_configuration() -> dict[str, str]:
+    """Return what pip is configured to do when it installs, by files and by the environment."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    configuration: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in done.stdout.splitlines():
+        name, _, value = line.partition("=")
+        section, _, option = name.partition(".")
+        if section in configuration:
+            configuration[section][option] = ast.literal_eval(value)
+    # A later one overrides earlier ones.
+    return {option: value for options in configuration.values() for option, value in options.items()}
+
+
+def uv_variables(configuration: Mapping[str, str]) -> dict[str, str]:
+    """Return variables by which uv installs from where pip does; it does not read the files of pip."""
+    names = {
+        "index-url": "UV_DEFAULT_INDEX",
+        "extra-index-url": "UV_INDEX",
+        "find-links": "UV_FIND_LINKS",
+        "constraint": "UV_CONSTRAINT",
+        "trusted-host": "UV_INSECURE_HOST",
+        "cert": "SSL_CERT_FILE",
+        "proxy": "ALL_PROXY",
+        "timeout": "UV_HTTP_TIMEOUT",
+        "default-timeout": "UV_HTTP_TIMEOUT",
+    }
+    # Like pip, it chooses the best version of all indexes, and trusts the certificates of the system.
+    variables = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}
+    for option, name in names.items():
+        if values := configuration.get(option, "").split():
+            separator = "," if name == "UV_FIND_LINKS" else " "
+            variables[name] = separator.join(values)
+    return variables
 
 
 def _npm_install(folder: Path, packages: Sequence[str]) -> None:
