@@ -163,7 +163,7 @@ def test_coco_keypoints_of_cvat_are_refused(project: Path, polyframe: Call) -> N
     assert "corrections" not in pf.status(project / "out").tables
 
 
-def test_a_region_that_is_no_polygon_removes_nothing(project: Path) -> None:
+def test_a_region_that_is_not_a_polygon_removes_nothing(project: Path) -> None:
     tasks = exported_tasks(project / "out", project)
     regions = complete(tasks[0])
     regions[0] |= {"type": "brushlabels", "value": {"format": "rle", "rle": [1]}}
@@ -189,7 +189,7 @@ def test_fiftyone_writes_attributes_beside_the_other_keys(project: Path) -> None
         }
         for number, one in enumerate(ours["annotations"], 1)
     ]
-    # So far from its cluster that only its key tells to which it belongs.
+    # So far from its cluster that only its key says which one it is.
     annotations[1]["segmentation"] = [[1, 1, 30, 1, 30, 30, 1, 30]]
     content = {
         "info": {"contributor": "Voxel51", "date_created": "2026-03-01T10:00:00", "year": ""},
