@@ -153,7 +153,7 @@ def _colours() -> str:
     variables = {
         "outline-on-white": colours.ON_WHITE[0],
         "average-on-white": colours.ON_WHITE[1],
-        "other-on-white": colours.ON_WHITE[2],
+        "other-on-white": colours.ON_WHITE[3],
         "corrected-on-white": colours.ON_WHITE[4],
         "outlier-on-white": colours.OUTLIER_ON_WHITE,
         "outline-on-image": colours.ON_IMAGE[0],
@@ -163,6 +163,8 @@ def _colours() -> str:
         "outlier-on-image": colours.OUTLIER_ON_IMAGE,
         "volunteer-on-white": colours.ON_WHITE[6],
         "volunteer-on-image": colours.ON_IMAGE[5],
+        "majority": colours.MAJORITY,
+        "majority-rim": colours.MAJORITY_RIM,
         "heat": f"linear-gradient(to right, {', '.join(colours.HEAT_STEPS)})",
     }
     return f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in variables.items())} }}\n"

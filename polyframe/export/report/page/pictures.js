@@ -172,10 +172,10 @@ function drawContours(svg, row) {
   });
 }
 
-// A line, on images with a dark rim; that of a correction is double.
+// A line, on images and contours with a dark rim; that of a correction is double.
 function line(svg, layer, path) {
   const both = draw("g", { class: `line ${layer}` }, svg);
-  if (svg.classList.contains("on-image")) draw("path", { class: "rim", d: path }, both);
+  if (svg.classList.contains("on-image") || svg.kind === "contours") draw("path", { class: "rim", d: path }, both);
   draw("path", { d: path }, both);
   if (layer === "corrected") draw("path", { class: "core", d: path }, both);
   return both;
