@@ -7,6 +7,7 @@ from the data is escaped, or inside JSON that cannot end its element.
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -101,13 +102,15 @@ def page_html(
         "made": escape(f"polyframe {manifest.polyframe_version}"),
         "sources": escape(_listed(manifest.sources)),
         "tiles": _tiles(figures),
-        "notes": "".join(f"<li>{escape(note)}</li>" for note in notes),
+        "notes": "".join(f"<li>{_with_options(note)}</li>" for note in notes),
         "chart": _chart(figures.bars),
         "chart_label": escape(_chart_label(figures)),
         "chart_scale": repr(_CHART / (max(figures.bars) or 1)),
         "chart_bottom": str(_BOTTOM),
         "chart_table": _chart_table(figures.bars),
-        "accounting": "".join(f"<li>{escape(line)}</li>" for line in counts_lines(figures.accounting)),
+        "accounting": "".join(
+            f"<li>{escape(_with_separators(line))}</li>" for line in counts_lines(figures.accounting)
+        ),
         "rejects": _rejects(figures),
         "settings": _settings(figures),
         "settings_panel": _settings_panel(live),
@@ -146,6 +149,16 @@ def _hash(text: str) -> str:
 def _json(data: Any) -> str:
     """Return JSON in which no browser sees the end of its element, or a comment."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _with_separators(line: str) -> str:
+    """Return a line of counts with thousands separators, as the other numbers of the page have them."""
+    return re.sub(r"\d{4,}", lambda count: f"{int(count[0]):,}", line)
+
+
+def _with_options(note: str) -> str:
+    """Return a note as HTML whose options of the command line are not broken at their hyphens."""
+    return re.sub("--[a-z-]+", r'<span class="option">\g<0></span>', escape(note))
 
 
 def _colours() -> str:

@@ -300,6 +300,8 @@ def test_two_thousand_clusters_are_fast(browser: Any, tmp_path: Path) -> None:
     open_page(browser, tmp_path / "x.html")
     assert number_shown(browser) == 2000
     assert time.monotonic() - started < 10
+    n_rows = pl.read_csv(tmp_path / "many.csv", infer_schema=False).height
+    assert f"rows read {n_rows:,} = " in js(browser, "document.querySelector('.accounting').textContent")
     keys_of_group = ["subject_id", "task", "frame", "tool", "cluster_label"]
     order = {"consensus": False, "clusters_count": True, **dict.fromkeys(keys_of_group, False)}
     worst = reductions(out).sort(*order, descending=[*order.values()]).head(2000)
