@@ -119,24 +119,24 @@ def zstd(content: bytes) -> bytes:
     return packed
 
 
-PLAIN = csv_rows(1, 100)
+PLAIN = csv_rows(1, 40)
 MALFORMED = PLAIN.replace(b",ada,", b',"ada,', 1)
 #: By name, the content of each file of an export.
 EXPORTS = {
     "plain": {"a.csv": PLAIN},
-    "line ends in cells": {"a.csv": csv_rows(1, 100, name="two\nlines")},
-    "several": {"a.csv": PLAIN, "b.csv": csv_rows(100, 102), "c.csv": csv_rows(102, 200)},
+    "line ends in cells": {"a.csv": csv_rows(1, 40, name="two\nlines")},
+    "several": {"a.csv": PLAIN, "b.csv": csv_rows(40, 42), "c.csv": csv_rows(42, 80)},
     "gzip": {f"{k}.csv.gz": gzip.compress(csv_rows(50 * k, 50 * k + 50)) for k in range(3)},
     "one gzip": {"a.csv.gz": gzip.compress(csv_rows(1, 800))},
-    "zstd": {"a.csv.zst": zstd(PLAIN), "b.csv": csv_rows(100, 200)},
-    "parquet": {"a.parquet": parquet(PLAIN), "b.parquet": parquet(csv_rows(100, 102))},
-    "typed parquet": {"a.parquet": typed_parquet(csv_rows(1, 300)), "b.csv": PLAIN},
-    "malformed": {"a.csv": MALFORMED, "b.csv": csv_rows(100, 150)},
-    "truncated": {"a.csv.gz": gzip.compress(PLAIN)[:-20], "b.csv": PLAIN[:-30], "c.csv": csv_rows(100, 150)},
+    "zstd": {"a.csv.zst": zstd(PLAIN), "b.csv": csv_rows(40, 80)},
+    "parquet": {"a.parquet": parquet(PLAIN), "b.parquet": parquet(csv_rows(40, 42))},
+    "typed parquet": {"a.parquet": typed_parquet(csv_rows(1, 100)), "b.csv": PLAIN},
+    "malformed": {"a.csv": MALFORMED, "b.csv": csv_rows(40, 60)},
+    "truncated": {"a.csv.gz": gzip.compress(PLAIN)[:-20], "b.csv": PLAIN[:-30], "c.csv": csv_rows(40, 60)},
     "quotes in different places": {
-        "a.csv": PLAIN.replace(b",ada,", b',a"da,').replace(b',a"da,', b",ada,", 90)
+        "a.csv": PLAIN.replace(b",ada,", b',a"da,').replace(b',a"da,', b",ada,", 30)
     },
-    "returns": {"a.csv": PLAIN.replace(b"\n", b"\r"), "b.csv": csv_rows(100, 150)},
+    "returns": {"a.csv": PLAIN.replace(b"\n", b"\r"), "b.csv": csv_rows(40, 60)},
     "blank lines": {"a.csv": PLAIN.replace(b"\n", b"\r\n\r\n\n")},
     "twice": {"a.csv": PLAIN, "b.csv": PLAIN},
 }
@@ -144,8 +144,6 @@ EXPORTS = {
 
 def check_that_workers_read(files: list[Source], executor: PicklingExecutor, folder: Path) -> None:
     """Check that workers read the same rows, and say the same, as this process."""
-    counted = RowsOnWorkers(executor, "session", pytest.fail).count(files)
-    assert counted is not None
     here = scan_export(files, folder / "here", Settings(), (notes := list[str]()).append)
     on_workers = RowsOnWorkers(executor, "session", pytest.fail)
     there_notes: list[str] = []
@@ -153,11 +151,11 @@ def check_that_workers_read(files: list[Source], executor: PicklingExecutor, fol
     assert there_notes == [note for note in notes if not note.startswith("downloading ")]
     assert (there.names, there.selection, there.settings) == (here.names, here.selection, here.settings)
     assert_frame_equal(there.subjects, here.subjects)
-    assert there.rows is None
+    assert there.rows is None  # the workers counted
     assert here.rows is not None
     assert list((folder).glob("there/*")) == []
     rows = here.rows.collect().sort("source", "row")
-    shuffled = on_workers.shuffle(there.selection, all_ranges([10, 30]), files_in(folder / "rows"), 0)
+    shuffled = on_workers.shuffle(there.selection, all_ranges([5, 15]), files_in(folder / "rows"), 0)
     read = [read_slices(shuffled.rows_of(partition), rows_schema()) for partition in (0, 1, 2)]
     assert all(frame.height for frame in read)
     assert_frame_equal(pl.concat(read).sort("source", "row"), rows)
@@ -219,7 +217,8 @@ def test_workers_read_files_of_web_servers(
 ) -> None:
     monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
     if encoding:
-        content = gzip.compress(gzip.compress(PLAIN) if encoding == "both" else PLAIN)
+        content = gzip.compress(csv_rows(1, 100))
+        content = gzip.compress(content) if encoding == "both" else content
         web.serve("/a.csv", content, headers={"Content-Encoding": "gzip"})
     else:
         web.serve("/a.csv", PLAIN, cuts=[10, 2000], statuses=[503])
