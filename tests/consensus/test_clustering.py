@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.cluster import DBSCAN
 
 from polyframe.consensus.clustering import cluster_labels, number_by_first_mark
 
@@ -35,6 +34,8 @@ def random_distances(rng: np.random.Generator, sizes: list[int]) -> tuple[np.nda
 def test_labels_equal_those_of_one_dbscan_for_each_group(
     sizes: list[int], seed: int, eps: float, min_samples: int
 ) -> None:
+    from sklearn.cluster import DBSCAN
+
     offsets, left, right, distances = random_distances(np.random.default_rng(seed), sizes)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

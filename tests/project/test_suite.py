@@ -27,6 +27,8 @@ def pytest_collection():
 """
 #: filelock warns if the system has no file locks.
 IGNORE_WARNING = ("-W", "ignore:only soft file lock is available:UserWarning")
+#: Without the plugin of hypothesis, which searches all modules for constants.
+COLLECT = ("--collect-only", "-p", "no:hypothesispytest")
 
 
 def pytest_in(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
@@ -62,12 +64,12 @@ def test_collection_gives_the_same_names_on_any_system(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     (tmp_path / "without_posix.py").write_text(WITHOUT_POSIX, encoding="utf-8")
-    arguments = ("--collect-only", "-p", "without_posix", *IGNORE_WARNING)
+    arguments = (*COLLECT, "-p", "without_posix", *IGNORE_WARNING)
     other = collected(pytest_in(tmp_path, *arguments, PYTHONHASHSEED="2"))
     assert len(other) > 1000
     here = [item.nodeid for item in request.session.items]
     if len(here) < len(other):  # this process has collected a selection
-        here = collected(pytest_in(tmp_path, "--collect-only", PYTHONHASHSEED="1"))
+        here = collected(pytest_in(tmp_path, *COLLECT, PYTHONHASHSEED="1"))
     assert names_by_file(here) == names_by_file(other)
 
 

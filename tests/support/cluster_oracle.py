@@ -1,10 +1,12 @@
-"""Cluster the marks of one group by scikit-learn alone, step by step as the documentation describes it."""
+"""Cluster the marks of one group by scikit-learn alone, step by step as the documentation describes it.
+
+It imports scikit-learn when it is needed, so that processes that only collect the tests need not wait for it.
+"""
 
 from collections import Counter
 
 import numpy as np
 import shapely
-from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering
 
 from polyframe.core.settings import Settings
 
@@ -28,6 +30,8 @@ def group_labels(matrix: np.ndarray, classes: list[int], settings: Settings) -> 
     if settings.cluster_method == "hdbscan":
         labels = _hdbscan(matrix, settings.min_samples)
     else:
+        from sklearn.cluster import DBSCAN
+
         # Infinity is refused; any distance above eps says the same.
         dbscan = DBSCAN(eps=settings.eps, min_samples=settings.min_samples, metric="precomputed")
         labels = dbscan.fit(np.where(np.isinf(matrix), 2.0, matrix)).labels_.tolist()
@@ -52,6 +56,8 @@ def numbered_by_first(labels: list[int]) -> list[int]:
 
 
 def _hdbscan(matrix: np.ndarray, min_samples: int) -> list[int]:
+    from sklearn.cluster import HDBSCAN
+
     labels, least, seen = [-1] * len(matrix), max(2, min_samples), set[int]()
     for first in range(len(matrix)):
         if first in seen:
@@ -73,6 +79,8 @@ def _hdbscan(matrix: np.ndarray, min_samples: int) -> list[int]:
 
 
 def _split(labels: list[int], matrix: np.ndarray, label: int, min_samples: int) -> None:
+    from sklearn.cluster import AgglomerativeClustering
+
     marks = [mark for mark, own in enumerate(labels) if own == label]
     own = np.where(np.isinf(matrix), 1e9, matrix)[np.ix_(marks, marks)]
     parts = AgglomerativeClustering(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import shapely
-from sklearn.metrics import adjusted_rand_score
 
 from polyframe.consensus.group_clusters import cluster_groups
 from polyframe.consensus.marks import GroupedMarks
@@ -81,6 +80,8 @@ def draw_scene(objects: Objects, seed: int, volunteers: int = 12, merging: float
 
 def quality_of(scene: Scene, settings: Settings) -> Quality:
     """Cluster a scene, and compare the clusters with its objects."""
+    from sklearn.metrics import adjusted_rand_score
+
     labels = cluster_groups(scene.marks, settings).labels
     known = scene.objects >= 0
     # Each outlier is a cluster of its own.

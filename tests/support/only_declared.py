@@ -4,18 +4,24 @@ Reads calls from standard input, each a JSON list of arguments on a line, and pr
 """
 
 import contextlib
+import functools
 import importlib.abc
 import importlib.metadata
 import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-PACKAGES = importlib.metadata.packages_distributions()
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@functools.cache
+def packages() -> Mapping[str, list[str]]:
+    """Return the distributions of each top-level module; to find them takes a second."""
+    return importlib.metadata.packages_distributions()
 
 
 def distribution_of(requirement: str) -> str:
@@ -38,7 +44,7 @@ def with_dependencies(names: set[str]) -> set[str]:
 
 def modules_of(names: set[str]) -> Iterator[str]:
     """Yield the top-level modules of distributions."""
-    for module, distributions in PACKAGES.items():
+    for module, distributions in packages().items():
         if names & {distribution_of(distribution) for distribution in distributions}:
             yield module
 
@@ -65,7 +71,7 @@ class Without(importlib.abc.MetaPathFinder):
 def main() -> None:
     """Hide undeclared packages, then run the calls."""
     declared = with_dependencies({distribution_of(line) for line in PROJECT["dependencies"]})
-    hidden = set(PACKAGES) - {"polyframe", *modules_of(declared)}
+    hidden = set(packages()) - {"polyframe", *modules_of(declared)}
     sys.meta_path[:] = [Without(finder, hidden) for finder in sys.meta_path]
     from polyframe.cli import app
 

@@ -14,7 +14,6 @@ import pytest
 from exports import ROOT, drawing, export_row, export_text, square
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn.cluster import DBSCAN
 
 import polyframe as pf
 from polyframe import geometry as g
@@ -214,6 +213,8 @@ def distances_of(extraction: pf.Extraction) -> Any:
 
 def cores_of(distances: Any, eps: float, min_samples: int) -> tuple[Any, Any]:
     """Return labels and cores of one group by scikit-learn."""
+    from sklearn.cluster import DBSCAN
+
     fitted = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit(distances)
     return fitted.labels_, fitted.core_sample_indices_
 
