@@ -107,8 +107,10 @@ def status(
 @output_argument
 @storage_option
 @json_option
+@click.option("-q", "--quiet", is_flag=True, help="print only problems and errors")
+@progress_option
 @log_format_option
-def validate(output: Place, as_json: bool) -> None:
+def validate(output: Place, as_json: bool, quiet: bool) -> None:
     """Check everything in OUT: files, columns, order, keys, counts, fingerprints and geometries.
 
     Prints a line for each problem; the exit code is 1 if there is any.
@@ -116,11 +118,12 @@ def validate(output: Place, as_json: bool) -> None:
     from polyframe import api
     from polyframe.cli.status_format import findings_lines, findings_object
 
-    findings = api.validate(output)
+    with ProgressBar(quiet, "partitions") as progress:
+        findings = api.validate(output, progress=progress)
     exit_code = 1 if findings else 0
     if as_json:
         print_object(findings_object(output, findings), exit_code)
-    else:
+    elif findings or not quiet:
         for line in findings_lines(output, findings):
             click.echo(line)
     if exit_code:

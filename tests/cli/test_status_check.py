@@ -164,3 +164,18 @@ def test_no_tables(tmp_path: Path, polyframe: Call) -> None:
 )
 def test_wrong_calls(arguments: tuple[str, ...], message: str, out: Path, polyframe: Call) -> None:
     assert polyframe("status", out, *arguments) == Done(2, "", f"polyframe: error: {message}\n")
+
+
+def test_validate_counts_partitions_and_can_be_quiet(out: Path, polyframe: Call) -> None:
+    steps: list[tuple[int, int]] = []
+    assert pf.validate(out, progress=lambda *step: steps.append(step)) == []
+    assert steps == [(0, 1), (1, 1)]
+    done = polyframe("validate", out, "--progress", "on", "--quiet")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "polyframe: partitions: 1 of 1 finished (100 %)\n"
+    (part,) = (out / "groups").glob("*.parquet")
+    part.chmod(0o644)
+    part.unlink()
+    done = polyframe("validate", out, "--quiet")
+    assert done.code == 1
+    assert "groups/part-00000.parquet" in done.out

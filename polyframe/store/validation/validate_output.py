@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.consensus.contours import clusters_thinned
+from polyframe.core.callbacks import Progress, no_progress
 from polyframe.core.errors import PolyframeError
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import AnyPlace, place_of
@@ -37,7 +38,12 @@ from polyframe.store.versions import manifest_place, read_manifest, version_numb
 _TRIES: Final = 2
 
 
-def validate(output: AnyPlace, *, storage_options: Mapping[str, str] | None = None) -> Findings:
+def validate(
+    output: AnyPlace,
+    *,
+    storage_options: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Findings:
     """Read everything in the newest version of an output and list problems, like `polyframe validate`.
 
     Parameters
@@ -46,6 +52,8 @@ def validate(output: AnyPlace, *, storage_options: Mapping[str, str] | None = No
         The output directory; nothing in it is changed.
     storage_options : mapping, optional
         As for `polyframe.scan`.
+    progress : callable, optional
+        Receives the number of partitions that are read and the number of all.
 
     Returns
     -------
@@ -61,7 +69,7 @@ def validate(output: AnyPlace, *, storage_options: Mapping[str, str] | None = No
     opened = Output(place_of(output, "output", storage_options))
     for _ in range(_TRIES):
         number = _newest(opened)
-        findings = _check(opened)
+        findings = _check(opened, progress or no_progress)
         # A version that runs replaced meanwhile can lack parts, and its folders are those of another one.
         if not findings or _newest(opened) == number:
             return findings
@@ -73,7 +81,7 @@ def _newest(output: Output) -> int:
     return max(version_numbers(output), default=0)
 
 
-def _check(output: Output) -> Findings:
+def _check(output: Output, progress: Progress) -> Findings:
     manifest, findings = _open(output)
     if manifest is None:
         return Findings(findings)
@@ -83,7 +91,8 @@ def _check(output: Output) -> Findings:
     findings += check_counts.accounting_findings(manifest)
     reader = _Reader(output, manifest, settings, check_rows.ranges(manifest.partitions))
     sums: list[pl.DataFrame | None] = []
-    for record in manifest.partitions:
+    for number, record in enumerate(manifest.partitions):
+        progress(number, len(manifest.partitions))
         frames = {
             table: reader.read(table, record.name, of_stage, reader.ranges[record.name])
             for stage, of_stage in record.stages.items()
@@ -94,6 +103,7 @@ def _check(output: Output) -> Findings:
         reader.findings.clear()
         findings += _partition_findings(record, known, settings)
         sums.append(known.get(VOLUNTEER_SUMS.name))
+    progress(len(manifest.partitions), len(manifest.partitions))
     findings += _merged_findings(reader, manifest, sums)
     findings += _imported_findings(reader, manifest)
     if reader.everything_read:
