@@ -12,7 +12,7 @@ function leaveHash() {
 
 function followHash() {
   const hash = location.hash.slice(1);
-  const row = rowAt(hash);
+  const row = hash.startsWith("cluster-") ? rowAt(hash) : undefined;
   if (row !== undefined) {
     showDetails(row);
     return;
