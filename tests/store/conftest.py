@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from run_processes import OPTIONS, PARTITION_BYTES, small_export
 from s3_server import Bucket
+from stores import copied
 
 import polyframe as pf
 from polyframe.core.local_paths import place_of
@@ -30,8 +31,16 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return small_export(tmp_path / "export.csv", 2)
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
+        pf.run(small_export(folder / "export.csv", 2), folder / "out", **OPTIONS)
+    return folder / "out"
+
+
 @pytest.fixture
-def out(small: Path, tmp_path: Path) -> Path:
-    """Return the output of a run with that export."""
-    pf.run(small, tmp_path / "out", **OPTIONS)
-    return tmp_path / "out"
+def out(made: Path, small: Path, tmp_path: Path) -> Path:
+    """Return a copy of the output of a run with that export."""
+    return copied(made, tmp_path / "out")

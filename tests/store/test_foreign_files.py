@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from exports import Done
-from run_processes import PARTITION_BYTES, error_line, small_export
-from stores import all_files, published
+from run_processes import OPTIONS, PARTITION_BYTES, error_line, small_export
+from stores import all_files, copied, published
 
 import polyframe as pf
 from polyframe.pipeline import plan
@@ -27,10 +27,19 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return small_export(tmp_path / "export.csv")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
+        pf.run(small_export(folder / "export.csv"), folder / "out", **OPTIONS)
+    return folder / "out"
+
+
 @pytest.fixture
-def out(small: Path, tmp_path: Path, polyframe: Call) -> Path:
-    assert polyframe("run", small, "-o", tmp_path / "out", *HERE).code == 0
-    return tmp_path / "out"
+def out(made: Path, small: Path, tmp_path: Path) -> Path:
+    """Return a copy of the output of a run with that export."""
+    return copied(made, tmp_path / "out")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from exports import Done
 from run_processes import small_export
 from s3_server import Bucket
-from stores import all_files, manifest_file, published, unneeded, versions
+from stores import all_files, copied, manifest_file, published, unneeded, versions
 
 import polyframe as pf
 from polyframe.core.local_paths import place_of
@@ -29,10 +29,11 @@ def small(tmp_path: Path) -> Path:
     return small_export(tmp_path / "export.csv", 1)
 
 
-@pytest.fixture
-def out(small: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def three_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three versions, published 20, 10 and 0 days ago."""
-    out = tmp_path / "out"
+    folder = tmp_path_factory.mktemp("versions")
+    small, out = small_export(folder / "export.csv", 1), folder / "out"
     for number, eps in enumerate(EPS, 1):
         pf.run(small, out, eps=eps, engine="shapely", jobs=1, keep_versions=3)
         assert versions(out)[-1] == number
@@ -40,6 +41,11 @@ def out(small: Path, tmp_path: Path) -> Path:
         then = time.time() - age * DAY
         os.utime(out / STORE / "manifests" / f"{number:08d}.json", (then, then))
     return out
+
+
+@pytest.fixture
+def out(three_versions: Path, tmp_path: Path) -> Path:
+    return copied(three_versions, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

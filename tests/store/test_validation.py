@@ -445,15 +445,24 @@ FILES: dict[str, tuple[Callable[[Path], Any], set[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("table", ["extractions", "labels", "contours"])
-@pytest.mark.parametrize("name", FILES)
-def test_a_damaged_part(name: str, table: str, out: Path) -> None:
+DAMAGED_TABLES = ("extractions", "labels", "contours")
+
+
+@pytest.mark.parametrize(
+    ("name", "tables"),
+    [*((name, DAMAGED_TABLES) for name in FILES), *(("deleted", (table,)) for table in DAMAGED_TABLES)],
+)
+def test_damaged_parts(name: str, tables: tuple[str, ...], out: Path) -> None:
+    """No other part has findings, whether parts of one table or of several are damaged."""
     damage, checks, problem = FILES[name]
-    damage(stored(out, table) if name == "deleted from the store" else out / table / FIRST)
+    for table in tables:
+        damage(stored(out, table) if name == "deleted from the store" else out / table / FIRST)
     findings = pf.validate(out)
-    assert {finding.file for finding in findings} == {f"{table}/{FIRST}"}
+    assert {finding.file for finding in findings} == {f"{table}/{FIRST}" for table in tables}
     assert {finding.check for finding in findings} <= checks
-    assert problem in findings[0].problem
+    for table in tables:
+        first = next(finding for finding in findings if finding.file == f"{table}/{FIRST}")
+        assert problem in first.problem
 
 
 def test_two_swapped_parts(out: Path) -> None:
@@ -503,20 +512,24 @@ def test_every_number_of_the_manifest_is_checked(made: Path, tmp_path: Path) -> 
     manifest = json.loads(manifest_file(out).read_text())
     paths = list(numbers(manifest))
     assert len(paths) > 45
-    # The sizes and rows of parts do not depend on one another, so all of a stage are changed at once.
+    # The sizes and rows of parts do not depend on one another, so they are changed at once.
     groups = {"sizes": "bytes", "rows": "rows"}
-    for _, some in itertools.groupby(paths, lambda path: path[:-1] if groups.keys() & path[-2:-1] else path):
+    paths.sort(key=lambda path: path[-2] if groups.keys() & path[-2:-1] else "")
+    for _, some in itertools.groupby(paths, lambda path: path[-2] if groups.keys() & path[-2:-1] else path):
         changed, together = json.loads(json.dumps(manifest)), list(some)
+        numbers_now = {}
         for path in together:
             within = changed
             for key in path[:-1]:
                 within = within[key]
             within[path[-1]] += 1
+            numbers_now[path] = within[path[-1]]
         manifest_file(out).write_text(json.dumps(changed))
         text = "\n".join(map(str, pf.validate(out)))
         if len(together) > 1:
-            for *_, kind, table in together:
-                says = f"{groups[kind]}, the manifest says {within[table]}"
+            for path, number in numbers_now.items():
+                kind, table = path[-2:]
+                says = f"{groups[kind]}, the manifest says {number}"
                 found = re.search(rf"^{re.escape(table)}/\S+: .* {says}", text, re.MULTILINE)
                 assert found, (kind, table, text)
             continue
