@@ -1,4 +1,4 @@
-"""Run polyframe several times in one process, for the benchmark; executed in a new process, not imported.
+"""Run polyframe several times in one process, for the benchmark; a new one, unless the input is tiny.
 
 Reads a job as JSON from standard input: `export`, `output`, and `runs`, the keyword parameters of
 `polyframe.run` for each run. Prints the processor time of each run as JSON in the last line. The first run
@@ -21,21 +21,27 @@ import polyframe as pf
 
 def main() -> None:
     """Run the job."""
+    taken = run_all(json.load(sys.stdin))
+    print()
+    print(json.dumps(taken))
+
+
+def run_all(job: dict[str, Any]) -> list[float]:
+    """Return the processor time of each run of a job."""
     warnings.simplefilter("ignore", pf.PolyframeWarning)
-    job = json.load(sys.stdin)
     taken = []
     for settings in job["runs"]:
         shutil.rmtree(job["output"], ignore_errors=True)
-        has_estimates = settings.pop("estimates", True)
+        keywords = dict(settings)
+        has_estimates = keywords.pop("estimates", True)
         before = _processor_seconds()
         if has_estimates:
-            pf.run(job["export"], job["output"], **settings)
+            pf.run(job["export"], job["output"], **keywords)
         else:
             with _without_estimates():
-                pf.run(job["export"], job["output"], **settings)
+                pf.run(job["export"], job["output"], **keywords)
         taken.append(_processor_seconds() - before)
-    print()
-    print(json.dumps(taken))
+    return taken
 
 
 @contextmanager
