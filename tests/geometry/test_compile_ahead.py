@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from environments import json_from
 from exports import drawing, export_row, export_text, square
 
 from polyframe.geometry import compile_ahead as module
@@ -102,23 +103,40 @@ def test_a_run_compiles_nothing_that_was_compiled_ahead(tmp_path: Path) -> None:
     assert set(called.split()) <= set(names)
 
 
-@pytest.mark.parametrize("purpose", [None, *sorted(EVERYTHING)])
-def test_the_sample_calls_reach_the_entry_points_of_their_purposes(purpose: Purpose | None) -> None:
-    purposes = EVERYTHING if purpose is None else {purpose}
-    script = f"""
+#: Prints the entry points that the sample calls reach, for each purpose and for all, and all that there are.
+REACHED = """
+import json
 from polyframe.geometry.compiled import numba_jit, precompile
-from polyframe.geometry.compiled.purposes import PURPOSES, serves
-reached = set()
-numba_jit.record_calls(lambda name, arguments: reached.add(name))
-precompile.sample_calls({set(purposes)!r})
-numba_jit.record_calls(None)
+from polyframe.geometry.compiled.purposes import EVERYTHING
+
+def reached(purposes):
+    names = set()
+    numba_jit.record_calls(lambda name, arguments: names.add(name))
+    precompile.sample_calls(purposes)
+    numba_jit.record_calls(None)
+    return sorted(names)
+
+by_purpose = {name: reached({name}) for name in EVERYTHING} | {"all": reached(EVERYTHING)}
 numba_jit.compile_loops()
 numba_jit.load_all()
-print(sorted(numba_jit.entry_points.keys() ^ PURPOSES.keys()))
-print(sorted(reached ^ {{name for name in PURPOSES if serves(name, {set(purposes)!r})}}))
+print(json.dumps([by_purpose, sorted(numba_jit.entry_points)]))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n[]\n"
+
+
+@pytest.fixture(scope="module")
+def reached() -> tuple[dict[str, list[str]], list[str]]:
+    by_purpose, everything = json_from(sys.executable, REACHED)
+    return by_purpose, everything
+
+
+@pytest.mark.parametrize("purpose", [None, *sorted(EVERYTHING)])
+def test_the_sample_calls_reach_the_entry_points_of_their_purposes(
+    purpose: Purpose | None, reached: tuple[dict[str, list[str]], list[str]]
+) -> None:
+    by_purpose, everything = reached
+    assert everything == sorted(PURPOSES)
+    purposes = EVERYTHING if purpose is None else {purpose}
+    assert by_purpose[purpose or "all"] == sorted(name for name in PURPOSES if serves(name, purposes))
 
 
 def test_nothing_is_started_if_everything_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
