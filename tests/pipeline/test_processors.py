@@ -15,6 +15,9 @@ import polyframe as pf
 RUN = """
 import sys
 import polyframe as pf
+from polyframe.geometry import compile_ahead
+
+compile_ahead._PROCESSES = 0  # numba caches nothing that is not optimized, so they would compile in vain
 export, out, engine = sys.argv[1:]
 pf.run(export, f"{out}/exact", engine=engine, jobs=1)
 if engine == "shapely":
@@ -33,7 +36,7 @@ def test_a_processor_with_few_instructions(engine: str, tmp_path: Path) -> None:
     numba does not optimize either, so that it computes nothing several at a time.
     """
     export = tmp_path / "export.csv"
-    pf.synth(export, subjects=6, volunteers=6, jitter=0.004, seed=3)
+    pf.synth(export, subjects=6, volunteers=6, vertices=100, jitter=0.004, seed=3)
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     few = {
         "NPY_DISABLE_CPU_FEATURES": " ".join(found),
