@@ -289,15 +289,32 @@ def marks(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     return pf.extract(path).extractions
 
 
+@pytest.fixture(scope="module")
+def contours_of_marks(marks: pl.DataFrame) -> pl.DataFrame:
+    return pf.contours(marks)
+
+
+@pytest.fixture(scope="module")
+def reductions_of_marks(marks: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The reductions by average."""
+    averages = ("median", "union", "intersection")
+    return {average: pf.reduce(marks, average_type=average).reductions for average in averages}
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.randoms(use_true_random=False))
-def test_names_of_volunteers_do_not_change_geometry(marks: pl.DataFrame, chance: Any) -> None:
+def test_names_of_volunteers_do_not_change_geometry(
+    marks: pl.DataFrame,
+    contours_of_marks: pl.DataFrame,
+    reductions_of_marks: dict[str, pl.DataFrame],
+    chance: Any,
+) -> None:
     names = marks["user_name"].unique().sort().to_list()
     shuffled = names.copy()
     chance.shuffle(shuffled)
     renamed = marks.with_columns(pl.col("user_name").replace(names, shuffled))
-    assert pf.contours(renamed).equals(pf.contours(marks))
-    assert pf.reduce(renamed).reductions.equals(pf.reduce(marks).reductions)
+    assert pf.contours(renamed).equals(contours_of_marks)
+    assert pf.reduce(renamed).reductions.equals(reductions_of_marks["median"])
 
 
 @settings(max_examples=15, deadline=None)
@@ -321,21 +338,27 @@ def test_order_of_volunteers_does_not_change_areas(marks: pl.DataFrame, chance: 
 
 @settings(max_examples=15, deadline=None)
 @given(st.sampled_from([0.001, 0.5, 3.0, 1000.0]))
-def test_scaling_coordinates_scales_areas(marks: pl.DataFrame, factor: float) -> None:
+def test_scaling_coordinates_scales_areas(
+    marks: pl.DataFrame,
+    contours_of_marks: pl.DataFrame,
+    reductions_of_marks: dict[str, pl.DataFrame],
+    factor: float,
+) -> None:
     scaled = marks.with_columns(pl.col("x", "y").list.eval(pl.element() * factor))
-    for average in ("median", "union", "intersection"):
-        ours, theirs = (pf.reduce(frame, average_type=average).reductions for frame in (marks, scaled))
-        assert theirs["area"].to_list() == pytest.approx((ours["area"] * factor**2).to_list(), rel=1e-9)
-        assert theirs["consensus"].to_list() == pytest.approx(ours["consensus"].to_list(), abs=1e-9)
-    ours, theirs = pf.contours(marks), pf.contours(scaled)
-    for a, b in zip(ours["contours_area"], theirs["contours_area"], strict=True):
+    for average, before in reductions_of_marks.items():
+        after = pf.reduce(scaled, average_type=average).reductions
+        assert after["area"].to_list() == pytest.approx((before["area"] * factor**2).to_list(), rel=1e-9)
+        assert after["consensus"].to_list() == pytest.approx(before["consensus"].to_list(), abs=1e-9)
+    after = pf.contours(scaled)
+    for a, b in zip(contours_of_marks["contours_area"], after["contours_area"], strict=True):
         assert b.to_list() == pytest.approx((a * factor**2).to_list(), rel=1e-9)
 
 
-def test_contour_areas_lie_between_intersection_and_union(marks: pl.DataFrame) -> None:
-    contours = pf.contours(marks)
-    union = pf.reduce(marks, average_type="union").reductions
-    intersection = pf.reduce(marks, average_type="intersection").reductions
+def test_contour_areas_lie_between_intersection_and_union(
+    contours_of_marks: pl.DataFrame, reductions_of_marks: dict[str, pl.DataFrame]
+) -> None:
+    contours = contours_of_marks
+    union, intersection = reductions_of_marks["union"], reductions_of_marks["intersection"]
     assert union["area"].to_list() == pytest.approx(contours["contours_area"].list.first().to_list())
     for row, common in zip(contours.iter_rows(named=True), intersection["area"], strict=True):
         assert row["contours_area"] == sorted(row["contours_area"], reverse=True)
