@@ -89,7 +89,9 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
     removed = drawn.scan("reductions").join(
         corrections.filter(correction=REMOVED).lazy(), on=_CLUSTER, how="semi"
     )
-    worst, removed_keys = _worst_first(source.scan("reductions")).head(limit), _worst_first(removed)
+    # Few of very many clusters: Polars finds them without sorting or keeping all.
+    worst = _worst_first(source.scan("reductions")).head(limit).collect()
+    removed_keys = _worst_first(removed).collect()
     groups = _groups(drawn, pl.concat([worst, removed_keys.head(limit)]), limit)
     keys = pl.concat([worst, removed_keys.join(groups, on=_KEYS, how="semi")]).with_row_index("cluster")
     images = groups.select(IMAGE_KEYS).unique().sort(IMAGE_KEYS)
@@ -140,13 +142,12 @@ def _corrections(source: OutputTables) -> pl.DataFrame:
     return rows.select(*_CLUSTER, kind.alias("correction"), "corrected_by", "corrected_at")
 
 
-def _worst_first(reductions: pl.LazyFrame) -> pl.DataFrame:
+def _worst_first(reductions: pl.LazyFrame) -> pl.LazyFrame:
     order = {"consensus": False, "clusters_count": True, **dict.fromkeys(_CLUSTER, False)}
     return (
         reductions.select(*_CLUSTER, "consensus", "clusters_count")
         .sort(*order, descending=[*order.values()])
         .select(_CLUSTER)
-        .collect()
     )
 
 
