@@ -101,7 +101,7 @@ class State:
         return left if left > 0 else None
 
     def details(self, now: float) -> list[str]:
-        """Return the marks, or what the first task is doing, and the time left."""
+        """Return the marks that have been processed, and the time left."""
         left = self.seconds_left(now)
         parts = [counted(self.marks, "mark")] if self.marks else []
         if left is not None:

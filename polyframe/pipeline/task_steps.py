@@ -79,9 +79,11 @@ def running_tasks(reports: Mapping[str, TaskReport], tasks: Mapping[str, TaskSte
     tasks : mapping of str to TaskSteps
         All tasks that are not finished, or more.
     """
-    known = {name: report for name, report in reports.items() if name in tasks and report.step in _STEPS}
-    rows = sum(tasks[name].rows * tasks[name].share_done(report) for name, report in known.items())
-    return Running(rows, next(map(_doing, known.values()), ""))
+    # Looked up once: a task can finish while another thread asks.
+    steps = ((tasks.get(name), report) for name, report in reports.items() if report.step in _STEPS)
+    known = [(task, report) for task, report in steps if task is not None]
+    rows = sum(task.rows * task.share_done(report) for task, report in known)
+    return Running(rows, next((_doing(report) for _, report in known), ""))
 
 
 def _doing(report: TaskReport) -> str:

@@ -36,6 +36,20 @@ def test_the_rows_of_running_tasks_add_up() -> None:
     assert running.doing == "drawing contours: 3,650 of 7,300 clusters"
 
 
+def test_a_task_may_finish_while_somebody_asks() -> None:
+    class Finishing(dict[str, TaskSteps]):
+        def get(self, name: str, default: object = None) -> TaskSteps | None:  # type: ignore[override]
+            return self.pop(name, None)
+
+        def __contains__(self, name: object) -> bool:
+            return self.pop(str(name), None) is not None
+
+    report = TaskReport("rows", 5, 0.0)
+    tasks = Finishing({"a": TaskSteps(1, ALL, "compiled")})
+    assert running_tasks({"a": report, "b": report}, tasks).doing == "reading: 0 of 5 rows"
+    assert not tasks
+
+
 @pytest.mark.parametrize(
     ("report", "doing"),
     [
