@@ -82,7 +82,6 @@ def status(
         raise UsageError("--max-age needs --check")
     from polyframe import api
     from polyframe.cli.status_format import checked_line, status_lines, status_object
-    from polyframe.export.words import words_of_output
 
     result = api.status(output, versions=versions)
     problems = result.problems(max_age) if check else []
@@ -92,11 +91,14 @@ def status(
     if as_json:
         print_object(status_object(result, problems if check else None), exit_code)
     elif not quiet:
+        words = None
         # Words need the tables, which a damaged output may not have.
         has_words = not check and result.polyframe_version is not None and not result.not_current
-        exports = (workflows, classifications) if has_words else (None, None)
-        stores = given_storage_options(click.get_current_context())
-        words = words_of_output(output, *exports, say(quiet), stores)
+        if has_words and (workflows is not None or classifications is not None):
+            from polyframe.export.words import words_of_output
+
+            stores = given_storage_options(click.get_current_context())
+            words = words_of_output(output, workflows, classifications, say(quiet), stores)
         for line in status_lines(result, words) if not check else [] if problems else [checked_line(result)]:
             click.echo(line)
     if exit_code:

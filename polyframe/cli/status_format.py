@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from polyframe.api import Findings, Published, Status
 from polyframe.core.addresses import Place
@@ -11,7 +11,9 @@ from polyframe.core.environment import set_variables, shown
 from polyframe.core.errors import one_line
 from polyframe.core.estimation import unsure_lines
 from polyframe.core.plurals import agreeing, counted, plural
-from polyframe.export.words import Words
+
+if TYPE_CHECKING:
+    from polyframe.export.words import Words
 
 #: Most problems that are listed; the rest are counted.
 _MOST_LISTED: Final = 36
@@ -23,28 +25,28 @@ _CHOSEN_BY: Final = {
 }
 
 
-def status_lines(status: Status, words: Words) -> list[str]:
+def status_lines(status: Status, words: "Words | None" = None) -> list[str]:
     """Describe an output directory in words, and the settings that the environment has for the next run.
 
     Parameters
     ----------
     status : Status
-    words : Words
+    words : Words, optional
         Those of the project, for its workflow, tasks and tools.
     """
     return [*_directory_lines(status, words), *_environment_lines()]
 
 
-def _directory_lines(status: Status, words: Words) -> list[str]:
+def _directory_lines(status: Status, words: "Words | None") -> list[str]:
     if status.polyframe_version is None:
         return [f"{status.output}: no tables yet", *_run_lines(status)]
-    name = f" ({words.workflow})" if words.workflow else ""
+    name = f" ({words.workflow})" if words and words.workflow else ""
     lines = [
         f"{status.output}: {', '.join(status.stages)} of workflow {status.settings['workflow_id']}{name}, "
         f"version {', '.join(version.strip() for version in status.versions)} "
         f"({_CHOSEN_BY[str(status.version_chosen_by)]}), made by polyframe {status.polyframe_version}",
         f"from {', '.join(status.sources)}; {_settings(status)}{_engines(status)}",
-        *_word_lines(words),
+        *(_word_lines(words) if words else []),
         "",
         *_table_lines(status),
         "",
@@ -53,7 +55,7 @@ def _directory_lines(status: Status, words: Words) -> list[str]:
     ]
     lines += [f"  {file}: {problem}" for file, problem in list(status.not_current.items())[:_MOST_LISTED]]
     lines += _unlisted(len(status.not_current))
-    lines += [words.in_text(line) for line in _correction_lines(status)]
+    lines += [words.in_text(line) if words else line for line in _correction_lines(status)]
     lines += unsure_lines(status.accounting["clusters_unsure"], status.accounting["clusters_estimated"])
     counts: Mapping[str, int] = status.accounting["reasons"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts.items())
@@ -114,7 +116,7 @@ def _engines(status: Status) -> str:
     return f"; engine {' and '.join(engines)}" if engines else ""
 
 
-def _word_lines(words: Words) -> list[str]:
+def _word_lines(words: "Words") -> list[str]:
     """List what the project calls the tasks and tools that were used."""
     named = sorted((*words.tasks.items(), *words.tools.items()))  # tools follow their task
     return [f"{'  ' if key in words.tools else ''}{key}: {text}" for key, text in named]

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,3 +181,13 @@ def test_validate_counts_partitions_and_can_be_quiet(out: Path, polyframe: Call)
     done = polyframe("validate", out, "--quiet")
     assert done.code == 1
     assert "groups/part-00000.parquet" in done.out
+
+
+def test_without_words_nothing_is_imported_for_them(out: Path) -> None:
+    code = (
+        f"import sys; from polyframe.cli import app; sys.argv = ['polyframe', 'status', {str(out)!r}]\n"
+        "app.main()\n"
+        "print([m for m in ('polyframe.export.words', 'yaml') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
