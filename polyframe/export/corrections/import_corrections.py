@@ -174,10 +174,17 @@ def _json(path: Path) -> Any:
 
 
 def _unzipped(path: Path) -> bytes:
-    """Return the only JSON file of an archive, as CVAT exports it."""
+    """Return the only JSON file of an archive, as CVAT exports it.
+
+    What macOS adds to the archives that it makes does not count.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.lower().endswith(".json")]
+            names = [
+                name
+                for name in archive.namelist()
+                if name.lower().endswith(".json") and not name.startswith("__MACOSX/")
+            ]
             if len(names) == 1:
                 return archive.read(names[0])
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError) as error:
