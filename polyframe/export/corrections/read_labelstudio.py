@@ -22,6 +22,11 @@ from polyframe.pipeline.gold.named_outlines import ring_of
 #: Percents have more digits than this.
 _TOLERANCE: Final = 1e-3
 _POLYGONS: Final = ("polygonlabels", "polygon")
+#: Results that say something about a region, an image or two regions, so none of them is an outline.
+_ANSWERS: Final = (
+    *("choices", "datetime", "labels", "number", "pairwise"),
+    *("ranker", "rating", "relation", "taxonomy", "textarea"),
+)
 
 
 def is_labelstudio(content: object) -> bool:
@@ -104,7 +109,8 @@ def _outlines(
         kind, value = result.get("type"), result.get("value")
         if kind not in _POLYGONS or not isinstance(value, dict):
             context.skipped.add("region", f"of the type {kind}, not a polygon", name)
-            unread.add(number)
+            if kind not in _ANSWERS:
+                unread.add(number)
             continue
         # Percents are relative to the image, so our own size gives our pixels, whatever image was shown.
         size = image.size or size_of(result.get("original_width"), result.get("original_height"))

@@ -173,6 +173,18 @@ def test_a_region_that_is_not_a_polygon_removes_nothing(project: Path) -> None:
     assert any("1 region of the type brushlabels, not a polygon" in note for note in notes)
 
 
+def test_answers_in_label_studio_are_no_outlines(project: Path) -> None:
+    tasks = exported_tasks(project / "out", project)
+    about_image = {"id": "q", "from_name": "quality", "to_name": "image", "type": "choices"}
+    complete(tasks[0])[:] = [about_image | {"value": {"choices": ["Sharp"]}}]
+    regions = complete(tasks[1])
+    # What is said about a region repeats its outline.
+    regions.append(regions[0] | {"type": "textarea", "value": regions[0]["value"] | {"text": ["odd"]}})
+    result, notes = imported(project, tasks)
+    assert (result.unchanged, result.removed) == (1, 1)
+    assert any("1 region of the type choices, not a polygon" in note for note in notes)
+
+
 def test_fiftyone_writes_attributes_beside_the_other_keys(project: Path) -> None:
     out = project / "out"
     pf.export(out, "coco", project / "coco.json", image_size=SIZE)
@@ -240,6 +252,7 @@ def test_an_archive_of_cvat(project: Path, polyframe: Call) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("annotations/instances_default.json", content)
         archive.writestr("images/default/5-0.png", b"")
+        archive.writestr("__MACOSX/annotations/._instances_default.json", b"\0\5\x16\7")
     done = polyframe("import-corrections", project / "out", path)
     assert (done.code, "1 corrected polygon" in done.out) == (0, True)
     assert pl.read_parquet(project / "out" / "corrections" / "*.parquet").height == 1
