@@ -195,13 +195,16 @@ def _parameter_type(kind: Any) -> Any:
 @_export_options
 @storage_option
 @quiet_option
+@progress_option
 @log_format_option
 def export(output: Place, to: Any, path: Path, quiet: bool, **options: Any) -> None:
     """Export the tables of OUT to the format of another program. Nothing in OUT is changed."""
     from polyframe import api
 
-    for done in api.export(output, to, path, say=say(quiet), **drop_unset(options)):
-        if not quiet:
+    with ProgressBar(quiet, "clusters") as progress:
+        exported = api.export(output, to, path, say=say(quiet), progress=progress, **drop_unset(options))
+    if not quiet:
+        for done in exported:
             click.echo(f"{done.path}: {counted(done.count, done.kind.removesuffix('s'))}")
 
 

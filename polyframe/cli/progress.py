@@ -84,6 +84,8 @@ class State:
     @property
     def counts(self) -> str:
         """How much is finished, of how much if that is known."""
+        if self.unit != "bytes" and not self.total:
+            return f"{self.done:,} {self.unit}"
         if self.unit != "bytes":
             return f"{self.done:,} of {self.total:,} {self.unit}"
         decimals = 1 if max(self.done, self.total) < _FEW_MEGABYTES * _MEGABYTE else 0
@@ -197,7 +199,8 @@ class ProgressBar(DetailedProgress):
     def __call__(self, done: int, total: int) -> None:
         """Show that `done` of `total` rows, or other steps, are finished."""
         with self._changing:
-            if self._state.step or not self._state.total:
+            # Fewer than before: the next file, or another pass.
+            if self._state.step or not self._state.total or done < self._state.done:
                 self._state = State(self._label, marks=self._state.marks, began=self._clock())
                 self._last = (self._last[0], 0.0)
             self._state.done, self._state.total = done, total

@@ -75,7 +75,7 @@ def read_categories(tables: OutputTables, options: ExportOptions, say: Say) -> C
     tools: set[tuple[str, int, str]] = set()
     # `polyframe contours` can follow `polyframe extract` directly.
     table = next((name for name in ("groups", "contours", "extractions") if tables.contains(name)), "groups")
-    for frames in tables.partitions(**{table: ["tool", "workflow_id", "task"]}):
+    for frames in tables.counted_partitions("listing the tools", **{table: ["tool", "workflow_id", "task"]}):
         tools |= set(frames[table].select("tool", "workflow_id", "task").unique().iter_rows())
     labels: ToolLabels = {}
     keys = {(workflow, tool) for tool, workflow, _ in tools}

@@ -1,5 +1,6 @@
 """Read the shapes to export: averaged polygons or contours."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,8 +10,10 @@ import polars as pl
 
 from polyframe.consensus.cluster_members import MEMBER_COLUMNS, cluster_members
 from polyframe.core.arrays import Floats
+from polyframe.core.callbacks import Advance, no_advance
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import GROUP_KEYS
+from polyframe.export.counted_rows import WrittenClusters, batches
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.omissions import NOT_ESTIMATED, Omissions
 from polyframe.store.corrections import CORRECTION, use_corrections_of_level
@@ -83,21 +86,23 @@ def needs_expected_iou(options: ExportOptions) -> bool:
     return options.min_expected_iou is not None or options.score == "expected_iou"
 
 
-def shapes_by_partition(
-    tables: OutputTables, options: ExportOptions, omissions: Omissions
-) -> Iterator[list[Shape]]:
-    """Read the shapes of each partition, sorted by the keys of the table and the level.
+def all_shapes(tables: OutputTables, options: ExportOptions, omissions: Omissions) -> Iterator[Shape]:
+    """Read the shapes of each partition, sorted by the keys of the table and the level, and count them.
 
     Clusters without the level of `options`, or below its limits, are added to `omissions`.
     """
+    written = WrittenClusters(tables.progress, tables.row_count(table_of(options)))
     for frames in tables.partitions(**columns_of_shapes(options)):
-        yield list(shapes_of_partition(frames, options, omissions))
+        yield from shapes_of_partition(frames, options, omissions, written.add)
 
 
 def shapes_of_partition(
-    frames: Mapping[str, pl.DataFrame], options: ExportOptions, omissions: Omissions
+    frames: Mapping[str, pl.DataFrame],
+    options: ExportOptions,
+    omissions: Omissions,
+    advance: Advance = no_advance,
 ) -> Iterator[Shape]:
-    """Yield the shapes of a partition, see `shapes_by_partition`.
+    """Yield the shapes of a partition, see `all_shapes`.
 
     Parameters
     ----------
@@ -105,6 +110,8 @@ def shapes_of_partition(
         The tables of `columns_of_shapes`.
     options : ExportOptions
     omissions : Omissions
+    advance : callable
+        Receives the numbers of clusters whose shapes have been used.
     """
     table = table_of(options)
     rows = chosen_clusters(frames, options, omissions)
@@ -113,7 +120,8 @@ def shapes_of_partition(
         known = cluster_members(frames["labels"])
         rows = rows.join(known, on=CLUSTER_KEYS, how="left", maintain_order="left")
         shared.append("members")
-    for row in rows.iter_rows(named=True):
+    counted = batches(rows, frames[table].height, advance)
+    for row in itertools.chain.from_iterable(batch.iter_rows(named=True) for batch in counted):
         properties = {name: row[name] for name in shared}
         if table == "reductions":
             properties |= {name: row[name] for name in _OF_REDUCTIONS}

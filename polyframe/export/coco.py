@@ -49,7 +49,7 @@ def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) ->
         file.write(json.dumps(categories))
         # Two passes through the parts, since the images precede the annotations.
         file.write(',\n"images": [')
-        for number, (image, (width, height)) in enumerate(export.images(), start=1):
+        for number, (image, (width, height)) in enumerate(export.images(step="listing the images"), start=1):
             entry = {
                 "id": number,
                 "file_name": export.name_of(image),

@@ -37,12 +37,12 @@ class ImageExport(ShapeExport):
     needs_sizes: bool = True
     guesses_sizes: bool = True
 
-    def images(self, *, again: bool = False) -> Iterator[tuple[ImageShapes, tuple[int, int]]]:
+    def images(self, *, again: bool = False, step: str = "") -> Iterator[tuple[ImageShapes, tuple[int, int]]]:
         """Read the images with their width and height; a second pass counts nothing.
 
         An image without shapes whose size is not known has 1 x 1 pixels if the format does not need its size.
         """
-        for image in self.all_images(again=again):
+        for image in self.all_images(again=again, step=step):
             guessed = image.shapes and self.guesses_sizes
             size = self.sizes.of(image) if guessed else self.sizes.known(image)
             if size is None and (image.shapes or self.needs_sizes):

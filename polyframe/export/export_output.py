@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Mapping
 
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import Progress, Say, detailed, no_progress
 from polyframe.core.choices import CorrectionsUse, ExportFormat
 from polyframe.core.docstrings import with_options
 from polyframe.core.errors import UsageError, short_repr
@@ -41,6 +41,7 @@ def export(
     corrections: CorrectionsUse | None = None,
     storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
+    progress: Progress | None = None,
 ) -> list[Exported]:
     """Write the tables of an output directory for another program, like `polyframe export`.
 
@@ -57,6 +58,8 @@ def export(
         As for `polyframe.scan`.
     say : callable, optional
         Receives notes, for example about omitted shapes and clusters without the level.
+    progress : callable, optional
+        Receives the numbers of clusters that are written to the present file and to write to it.
 
     Returns
     -------
@@ -101,7 +104,10 @@ def export(
         )
         options.check_for(to)
         with open_tables(
-            place, "export", corrected=options.corrections != "ignore"
+            place,
+            "export",
+            corrected=options.corrections != "ignore",
+            progress=detailed(progress or no_progress),
         ) as tables:  # fails before anything is written
             module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")
             exported: list[Exported] = module.write(tables, target, options, say)

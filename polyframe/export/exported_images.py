@@ -1,19 +1,23 @@
 """List the images of an export: those with shapes, and those on which volunteers drew nothing."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
+from polyframe.core.callbacks import Advance, no_advance
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION, DUPLICATE_MARK
 from polyframe.core.tables import IMAGE_KEYS
-from polyframe.export.cluster_shapes import Shape, columns_of_shapes, shapes_of_partition
+from polyframe.export.cluster_shapes import Shape, columns_of_shapes, shapes_of_partition, table_of
+from polyframe.export.counted_rows import batches
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.omissions import MAY_HAVE_MARKS, NO_USABLE_MARK, Omissions
 from polyframe.store.reading import OutputTables
 
 _SIZE: Final = ("image_width", "image_height")
+_LISTING: Final = "listing the images"
 #: Rejects whose mark or classification is counted elsewhere.
 _COPIES: Final = [DUPLICATE_CLASSIFICATION, DUPLICATE_MARK]
 #: The tables that show which images volunteers looked at, and which of them have marks.
@@ -59,10 +63,10 @@ def image_keys(
     """
     if not tables.contains("groups"):
         # `polyframe contours` can follow `polyframe extract` directly.
-        for frames in tables.partitions(contours=list(IMAGE_KEYS)):
+        for frames in tables.counted_partitions(_LISTING, contours=list(IMAGE_KEYS)):
             yield frames["contours"].unique()
         return
-    for frames in tables.partitions(**_TABLES):
+    for frames in tables.counted_partitions(_LISTING, **_TABLES):
         yield _images(frames, options, addressed, Omissions())
 
 
@@ -73,6 +77,7 @@ def images_with_shapes(
     omissions: Omissions,
     *,
     members: bool = False,
+    advance: Advance = no_advance,
 ) -> Iterator[ImageShapes]:
     """Read the images and their shapes, sorted by subject and frame within each partition.
 
@@ -89,6 +94,8 @@ def images_with_shapes(
         not be used: they are not empty.
     members : bool
         Whether shapes have the property `members`.
+    advance : callable
+        Receives the numbers of clusters whose images have been used.
     """
     columns = _TABLES | {
         table: sorted({*names, *_TABLES.get(table, ())})
@@ -100,7 +107,10 @@ def images_with_shapes(
         for shape in shapes_of_partition(frames, options, omissions):
             key = (shape.properties["subject_id"], shape.properties["frame"])
             by_image.setdefault(key, []).append(shape)
-        for subject_id, frame, is_empty in _images(frames, options, addressed, omissions).iter_rows():
+        images = _images(frames, options, addressed, omissions)
+        counted = batches(images, frames[table_of(options)].height, advance)
+        rows = itertools.chain.from_iterable(batch.iter_rows() for batch in counted)
+        for subject_id, frame, is_empty in rows:
             size = sizes.get(subject_id) if frame == 0 else None
             yield ImageShapes(subject_id, frame, by_image.get((subject_id, frame), []), is_empty, size)
 

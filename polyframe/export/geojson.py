@@ -7,7 +7,7 @@ from typing import Any, Final
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.export.cluster_shapes import Shape, shapes_by_partition
+from polyframe.export.cluster_shapes import Shape, all_shapes
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.geojson_features import feature, write_collection
@@ -55,8 +55,7 @@ def _write_file(tables: OutputTables, path: Path, options: ExportOptions, say: S
     with atomic_text(path) as file, shape_export(tables, with_shapes, say) as export:
         features = (
             feature(shape, export.image_and_label(shape.properties))
-            for shapes in shapes_by_partition(export.tables, export.options, export.omissions)
-            for shape in shapes
+            for shape in all_shapes(export.tables, export.options, export.omissions)
         )
         n_features = write_collection(file, features, options)
     export.report(say)

@@ -64,7 +64,7 @@ def _write_parquet(path: Path, export: ShapeExport) -> int:
     import pyarrow.parquet as pq
 
     # Two passes, since the bounds of all geometries are written first; only the second one counts.
-    first_pass = rows_by_partition(replace(export, omissions=Omissions()))
+    first_pass = rows_by_partition(replace(export, omissions=Omissions()), "measuring the levels")
     bounds = joint_bounds([_bounds(rows) for rows in first_pass if not rows.is_empty()])
     schema = arrow_schema(LEVELS).with_metadata({GEO_KEY: geo_json(bounds)})
     n_rows = 0

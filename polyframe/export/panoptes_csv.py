@@ -1,5 +1,6 @@
 """Export reductions, contours and extractions as CSV with exactly the columns of panoptes_aggregation."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,11 +10,12 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.core.atomic_files import atomic_text
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import Advance, Say, no_advance
 from polyframe.core.errors import UsageError
 from polyframe.core.plurals import agreeing, counted
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.export import panoptes_extractions
+from polyframe.export.counted_rows import WrittenClusters, batches
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.long_cells import LONGEST, LongCells
@@ -86,6 +88,7 @@ def _write(source: OutputTables, path: Path, table: str, say: Say) -> Exported:
                 f"({source.manifest.settings.max_levels}); the contours in this file do not say which they "
                 "are, see contours_level in the table contours"
             )
+        source.progress.begin(f"preparing {path.name}")
         tasks = _tasks(source)
         # The header lists every column of any row, so a first pass reads the keys only.
         columns: Counter[str] = Counter(dict.fromkeys(FIRST_COLUMNS, 0))
@@ -96,7 +99,8 @@ def _write(source: OutputTables, path: Path, table: str, say: Say) -> Exported:
         gaps = [name for name, rows in columns.items() if becomes_float_if_missing(name) and rows < n_rows]
         file.write(_line(columns))
         long_cells = LongCells()
-        for number, row in enumerate(_rows(source, table, tasks)):
+        written = WrittenClusters(source.progress, source.row_count(table))
+        for number, row in enumerate(_rows(source, table, tasks, written.add)):
             row |= {name: f"{row[name]}.0" for name in gaps if name in row}
             cells = [row.get(name, "") for name in columns]
             file.write(_line(cells))
@@ -128,7 +132,14 @@ def _tasks(source: OutputTables) -> list[str]:
     return sorted({task for frames in parts for task in frames["labels"]["task"].unique()})
 
 
-def _rows(source: OutputTables, table: str, tasks: list[str], *, keys_only: bool = False) -> Iterator[Row]:
+def _rows(
+    source: OutputTables,
+    table: str,
+    tasks: list[str],
+    advance: Advance = no_advance,
+    *,
+    keys_only: bool = False,
+) -> Iterator[Row]:
     """Yield the rows; with `keys_only` they have the right columns, but empty cells."""
     keys = list(GROUP_KEYS)
     columns = {
@@ -138,7 +149,8 @@ def _rows(source: OutputTables, table: str, tasks: list[str], *, keys_only: bool
     for frames in source.partitions(classifications=_SUBJECT, **columns):
         groups = _groups(frames, table, keys_only=keys_only)
         subjects = frames["classifications"].unique().sort(_SUBJECT)
-        for workflow, subject in subjects.iter_rows():
+        counted = batches(subjects, frames[table].height, advance)
+        for workflow, subject in itertools.chain.from_iterable(batch.iter_rows() for batch in counted):
             for task in tasks:
                 of_task = in_order(groups.get((workflow, subject, task), ()))
                 if table == "reductions":

@@ -164,7 +164,8 @@ def write(tables: OutputTables, path: Path, say: Say) -> list[Exported]:
 
 def _survey(source: OutputTables, extractors: Mapping[str, Mapping[int, str]]) -> _Survey:
     survey = _Survey()
-    for classifications, marks in _partitions(source, _KEYS, KEYS_OF_MARKS, extractors):
+    partitions = _partitions(source, "preparing extractions", _KEYS, KEYS_OF_MARKS, extractors)
+    for classifications, marks in partitions:
         survey.missing_ids += classifications["user_id"].null_count()
         survey.gold_standards += int(classifications["gold_standard"].sum())
         survey.sample.append(classifications["classification_id"].gather_every(_SAMPLED).to_numpy())
@@ -198,12 +199,17 @@ def _add_configured_tasks(tasks: dict[ExtractorKind, set[str]], settings: Settin
 
 
 def _partitions(
-    source: OutputTables, columns: list[str], of_marks: list[str], extractors: Mapping[str, Mapping[int, str]]
+    source: OutputTables,
+    step: str,
+    columns: list[str],
+    of_marks: list[str],
+    extractors: Mapping[str, Mapping[int, str]],
 ) -> Iterator[tuple[pl.DataFrame, dict[ExtractorKind, pl.DataFrame]]]:
     """Yield the classifications of each partition with their classifier, and its marks by extractor."""
     selection = selection_from_settings(source.manifest.extraction)
     details = ["details"] if extractors else []
-    for frames in source.partitions(classifications=columns, extractions=[*of_marks, *details]):
+    read = {"classifications": columns, "extractions": [*of_marks, *details]}
+    for frames in source.counted_partitions(step, **read):
         marks = frames["extractions"]
         tool_keys = ["task", "tool", "tool_type"]
         tools = marks.select(tool_keys).unique()
@@ -240,7 +246,8 @@ def _write(
         tempfile.TemporaryDirectory(prefix=".polyframe-", dir=path.parent) as folder,
     ):
         sorted_lines = SortedLines(Path(folder), survey.bounds(len(source.manifest.partitions)))
-        for classifications, marks in _partitions(source, _CELLS, COLUMNS_OF_MARKS, extractors):
+        partitions = _partitions(source, f"writing {path.name}", _CELLS, COLUMNS_OF_MARKS, extractors)
+        for classifications, marks in partitions:
             rows = row_frame(classifications, tasks)
             if not rows.height:
                 continue

@@ -12,6 +12,8 @@ from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information
 from polyframe.core.plurals import counted
 from polyframe.export.categories import Categories, read_categories
+from polyframe.export.cluster_shapes import table_of
+from polyframe.export.counted_rows import WrittenClusters
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_images import ImageShapes, image_keys, images_with_shapes
 from polyframe.export.image_names import (
@@ -60,11 +62,13 @@ class ShapeExport:
     without_shapes: dict[str, int] = field(default_factory=dict)
     members: bool = False
 
-    def all_images(self, *, again: bool = False) -> Iterator[ImageShapes]:
-        """Read the images and their shapes; a second pass counts nothing."""
+    def all_images(self, *, again: bool = False, step: str = "") -> Iterator[ImageShapes]:
+        """Read the images and their shapes; a second pass counts nothing, and `step` names one of two."""
         omissions = Omissions() if again else self.omissions
+        clusters = self.tables.row_count(table_of(self.options))
+        written = WrittenClusters(self.tables.progress, clusters, step)
         of = (self.tables, self.options, self.addressed, omissions)
-        for image in images_with_shapes(*of, members=self.members):
+        for image in images_with_shapes(*of, members=self.members, advance=written.add):
             if not image.shapes and self.options.empty_images == "drop":
                 omissions.add_image(NO_SHAPE, image.subject_id, image.frame)
                 continue
@@ -152,7 +156,7 @@ def _subject_images(tables: OutputTables, options: ExportOptions) -> SubjectImag
         return None
     subject_ids = {
         subject_id
-        for frames in tables.partitions(classifications=["subject_id"])
+        for frames in tables.counted_partitions("listing the subjects", classifications=["subject_id"])
         for subject_id in frames["classifications"]["subject_id"].unique()
     }
     return read_subject_images(Path(options.subjects), subject_ids)

@@ -15,6 +15,7 @@ from polyframe.export.cluster_shapes import (
     needs_expected_iou,
     table_of,
 )
+from polyframe.export.counted_rows import WrittenClusters
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.shape_export import ShapeExport
 from polyframe.store.corrections import CORRECTION
@@ -83,10 +84,11 @@ def table_of_rows(options: ExportOptions) -> Table:
     return AVERAGES if table_of(options) == REDUCTIONS.name else LEVELS
 
 
-def rows_by_partition(export: ShapeExport) -> Iterator[pl.DataFrame]:
+def rows_by_partition(export: ShapeExport, step: str = "") -> Iterator[pl.DataFrame]:
     """Read the shapes of each partition, sorted by the keys of the table and the level.
 
-    Clusters without the level of the options, or below their limits, are added to `export.omissions`.
+    Clusters without the level of the options, or below their limits, are added to `export.omissions`. `step`
+    names a pass before the writing.
 
     Yields
     ------
@@ -101,10 +103,13 @@ def rows_by_partition(export: ShapeExport) -> Iterator[pl.DataFrame]:
         columns.pop(REDUCTIONS.name)
     if options.level is not None:
         columns[CONTOURS.name] = [*columns[CONTOURS.name], CORRECTION]
+    stored = table_of(options)
+    written = WrittenClusters(export.tables.progress, export.tables.row_count(stored), step)
     for frames in export.tables.partitions(**columns):
         clusters = chosen_clusters(frames, options, export.omissions)
         rows = clusters if table is AVERAGES else _levels(clusters)
         yield table.conform(_with_names(rows, export))
+        written.add(frames[stored].height)
 
 
 def _levels(clusters: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from polyframe.consensus.cluster_members import MEMBER_COLUMNS
 from polyframe.core.addresses import Address, Place
 from polyframe.core.arrays import Ints
 from polyframe.core.atomic_files import checked_before_replacing
+from polyframe.core.callbacks import NO_PROGRESS, DetailedProgress
 from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, first_line, short_repr
 from polyframe.core.fork_guard import use_polars
@@ -76,11 +77,14 @@ class OutputTables:
     corrected : bool
         Whether imported corrections replace the averaged polygons, and removed clusters are omitted. Then
         the column `polyframe.store.corrections.CORRECTION` of reductions and contours can be read, too.
+    progress : DetailedProgress
+        Receives how far the work with the tables has come, from those who do it.
     """
 
     output: Output
     manifest: Manifest
     corrected: bool = False
+    progress: DetailedProgress = NO_PROGRESS
 
     @functools.cached_property
     def corrections(self) -> Corrections:
@@ -108,6 +112,12 @@ class OutputTables:
     def parts(self, table: str) -> dict[str, PartFile]:
         """Return the parts of a table by the names of their partitions, in order; empty without the table."""
         return table_parts(self.output, self.manifest, table)
+
+    def row_count(self, table: str) -> int:
+        """Return the number of rows of a table, without corrections; 0 if the manifest does not record it."""
+        stage = stage_of(table)
+        records = (partition.stages.get(stage) for partition in self.manifest.partitions)
+        return sum(record.rows.get(table, 0) for record in records if record is not None)
 
     def scan(self, table: str) -> pl.LazyFrame:
         """Open a table, sorted by its keys.
@@ -174,6 +184,15 @@ class OutputTables:
                 for part, (table, names) in zip(of_partition, columns.items(), strict=True)
             }
 
+    def counted_partitions(
+        self, step: str, /, **columns: list[str] | None
+    ) -> Iterator[dict[str, pl.DataFrame]]:
+        """Read some tables as `partitions` does, and report a step that counts the partitions."""
+        self.progress.begin(step, len(self.manifest.partitions), "partitions")
+        for frames in self.partitions(**columns):
+            yield frames
+            self.progress.advance(1)
+
     def partition_of(self, subjects: Sequence[int]) -> Ints:
         """Return the number of the partition that contains each subject, if any does."""
         starts = [partition.first_subject for partition in self.manifest.partitions[1:]]
@@ -182,7 +201,12 @@ class OutputTables:
 
 @contextlib.contextmanager
 def open_tables(
-    place: Place, purpose: str = "export", version: int | None = None, *, corrected: bool = False
+    place: Place,
+    purpose: str = "export",
+    version: int | None = None,
+    *,
+    corrected: bool = False,
+    progress: DetailedProgress = NO_PROGRESS,
 ) -> Iterator[OutputTables]:
     """Open the tables of a version of an output, and check at the end that it was not removed meanwhile.
 
@@ -196,6 +220,8 @@ def open_tables(
         Its number; the newest by default.
     corrected : bool
         Whether imported corrections replace the averaged polygons.
+    progress : DetailedProgress
+        Receives how far the work with the tables has come.
 
     Raises
     ------
@@ -213,7 +239,7 @@ def open_tables(
     can_change = manifest.number == 0
     try:
         with checked_before_replacing(check) if can_change else contextlib.nullcontext():
-            yield OutputTables(output, manifest, corrected)
+            yield OutputTables(output, manifest, corrected, progress)
     except PolyframeError:
         check()
         raise

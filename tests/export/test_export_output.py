@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from stores import without_store
 
 import polyframe as pf
 from polyframe.core import atomic_files
+from polyframe.export.counted_rows import batches
 from polyframe.export.export_options import FORMATS
 
 IMAGES = ("coco", "yolo", "masks", "labelstudio")
@@ -50,3 +52,34 @@ def files_below(place: Path) -> dict[str, int]:
     """Return when each file was written: another one with the same bytes would be later."""
     files = [place, *place.rglob("*")]
     return {str(path): path.stat().st_mtime_ns for path in files if path.is_file()}
+
+
+def test_progress_counts_every_cluster_of_every_format(small_export: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pf.run(small_export, out, engine="shapely", jobs=1, say=str)
+    rows = {table: pf.scan(out, table).collect().height for table in ("reductions", "contours")}
+    assert rows["reductions"] > 0
+    for to in FORMATS:
+        steps: list[tuple[int, int]] = []
+        options: dict[str, Any] = {"image_size": "200x200"} if to in IMAGES else {}
+        if to == "panoptes-csv":
+            options = {"what": "reductions"}
+        target = tmp_path / f"exported-{to}{ENDINGS.get(to, '')}"
+        pf.export(out, to, target, progress=lambda *step: steps.append(step), say=str, **options)  # noqa: B023
+        clusters = rows["contours" if to == "levels" else "reductions"]
+        assert (steps[0], steps[-1]) == ((0, clusters), (clusters, clusters)), to
+        assert {total for _, total in steps} == {clusters}, to
+        # A pass before the writing is not counted here.
+        assert steps == sorted(steps), to
+
+
+def test_batches_count_what_their_rows_stand_for() -> None:
+    counted: list[int] = []
+    rows = pl.DataFrame({"image": range(1000)})
+    seen = 0
+    for batch in batches(rows, 500, counted.append):
+        assert sum(counted) == seen // 2  # two images for a cluster; those of the present batch are not done
+        seen += batch.height
+    assert (seen, sum(counted)) == (1000, 500)
+    assert list(batches(rows.clear(), 7, counted.append)) == []
+    assert counted[-1] == 7
