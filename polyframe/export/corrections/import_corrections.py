@@ -258,7 +258,7 @@ def _report(name: str, new: NewCorrections, say: Say) -> None:
         (
             "missing",
             "cluster",
-            "in no polygon of their image and kept; --missing remove says that they are not objects",
+            "without a polygon, kept; --missing remove keeps only those that an unused outline may show",
             False,
         ),
     ):

@@ -137,6 +137,10 @@ def test_what_cannot_be_read_is_one_line_and_removes_nothing(
     ]
     assert result.not_used == {f"annotation {reason}": 2}
     assert (result.unchanged, result.missing, result.removed) == (1, 1, 0)
+    kept = (
+        "1 cluster without a polygon, kept; --missing remove keeps only those that an unused outline may show"
+    )
+    assert any(kept in note for note in notes)
     # Without it, the cluster is removed.
     assert imported(project, cvat(UNCHANGED), missing="remove")[0].removed == 1
 
