@@ -10,7 +10,7 @@ import polars as pl
 
 from polyframe.core.addresses import as_address
 from polyframe.core.atomic_files import atomic_text
-from polyframe.core.callbacks import Progress, Say, no_progress
+from polyframe.core.callbacks import Progress, Say, detailed, no_progress
 from polyframe.core.choices import CorrectionsUse
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel, parse_level
@@ -176,6 +176,7 @@ def report(
     >>> pf.report("out", "report.html")  # doctest: +SKIP
     """
     corrected, say = uses_corrections(corrections), show if say is None else say
+    steps = detailed(progress or no_progress)
     if not is_integer(limit) or limit < 1:
         raise UsageError(f"limit: {short_repr(limit)} is not an integer from 1")
     chosen_level = None if level is None else parse_level(level)
@@ -201,13 +202,19 @@ def report(
         if chosen_level:
             list(source.partitions([], contours=None))  # fails early if there is no such table
         with explain_damage(place):
-            figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
+            steps.begin("counting the clusters")
+            figures = key_figures(source)
+            steps.begin(f"reading {counted(min(limit, figures.clusters), 'cluster')} of {figures.clusters:,}")
+            worst = worst_clusters(source, min(limit, _LARGEST_LIMIT))
+            steps.begin("reading the volunteers")
             volunteers = volunteer_rows(source, min(limit, _LARGEST_LIMIT), named=names)
         contours = source.contains("contours")
-        sources = image_sources(worst, of_subjects, options, of_classifications, say, progress or no_progress)
+        sources = image_sources(worst, of_subjects, options, of_classifications, say, steps)
         words = read_words(source, of_workflows, of_classifications, say)
+    steps.begin(f"comparing {counted(worst.marks.height, 'mark')}")
     live = live_settings(worst, figures.manifest, place, say)
     backgrounds = find_backgrounds(worst, sources, say)
+    steps.begin(f"drawing {counted(worst.n_clusters, 'cluster')}")
     # Before the page, which says how many there are: an image may turn out to be damaged only now.
     embedded = dict(embedded_images(backgrounds, say))
     outlines, level_notes = averaged_outlines(worst), []
@@ -235,6 +242,7 @@ def report(
     votes = worst.clusters.select("tool", "details_votes").iter_rows()
     answers = list(itertools.starmap(words.answers, votes))
     data |= {"title": title, "workflow": words.workflow, "words": words.for_page() | {"votes": answers}}
+    steps.begin("writing the page")
     with atomic_text(target) as file:
         for piece in page_html(figures, notes, data, embedded, live):
             file.write(piece)

@@ -18,6 +18,7 @@ from PIL import Image
 from stores import copied, stored
 
 import polyframe as pf
+from polyframe.core.callbacks import DetailedProgress, no_progress
 
 Call = Callable[..., Done]
 
@@ -312,3 +313,18 @@ def test_a_damaged_part_is_an_error(example: Path, tmp_path: Path, polyframe: Ca
     part.write_bytes(part.read_bytes()[:3000])
     done = polyframe("report", tmp_path / "out", "-o", tmp_path / "x.html")
     assert "polyframe validate" in one_line(done, 1)
+
+
+def test_the_steps_are_reported(example: Path, tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    class Steps(DetailedProgress):
+        def begin(self, step: str, total: int = 0, unit: str = "rows") -> None:
+            steps.append(step)
+
+    limit = table(example, "reductions").height - 1
+    report = pf.report(example, tmp_path / "a.html", limit=limit, progress=Steps(no_progress), say=str)
+    assert report.clusters == limit
+    assert (steps[0], steps[-1]) == ("counting the clusters", "writing the page")
+    assert f"reading {limit} clusters of {limit + 1}" in steps
+    assert f"drawing {limit} clusters" in steps
