@@ -18,12 +18,14 @@ from polyframe.cli.options import (
     log_format_option,
     named_setting_options,
     output_argument,
+    progress_option,
     quiet_option,
     storage_option,
     word_classifications_option,
     words_option,
 )
 from polyframe.cli.parameter_types import GOLD_OUTLINES, LEVEL, LOCAL_PATH, given_storage_options
+from polyframe.cli.progress import ProgressBar
 from polyframe.core.addresses import Address, Place
 from polyframe.core.choices import ScoredTable
 
@@ -62,6 +64,7 @@ from polyframe.core.choices import ScoredTable
 @storage_option
 @json_option
 @quiet_option
+@progress_option
 @log_format_option
 def score(
     output: Place,
@@ -89,8 +92,9 @@ def score(
         check_table_format(table_file, output)
     notes = say(quiet)
     stores = given_storage_options(click.get_current_context())
-    words = words_of_output(output, workflows, classifications, notes, stores)
-    table = api.score(output, gold, say=words.in_notes(notes), **drop_unset(options))
+    with ProgressBar(quiet, "partitions") as progress:
+        words = words_of_output(output, workflows, classifications, notes, stores)
+        table = api.score(output, gold, say=words.in_notes(notes), progress=progress, **drop_unset(options))
     if as_json:
         print_object(score_object(table, str(output), str(gold)))
     elif not quiet:

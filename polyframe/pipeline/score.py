@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import Progress, Say, detailed, no_progress
 from polyframe.core.choices import CorrectionsUse, ScoredTable
 from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_paths import AnyPlace, place_of
@@ -29,6 +29,7 @@ def score(
     corrections: CorrectionsUse | None = None,
     storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
+    progress: Progress | None = None,
 ) -> pl.DataFrame:
     """Score averaged polygons, contours or marks against the outlines of an expert, like `polyframe score`.
 
@@ -65,6 +66,8 @@ def score(
         As for `polyframe.scan`.
     say : callable, optional
         Receives notes, for example about gold outlines that cannot be used.
+    progress : callable, optional
+        Receives the numbers of partitions that are read and to read, for each table.
 
     Returns
     -------
@@ -92,4 +95,5 @@ def score(
     options = ScoreOptions(what, chosen_level, iou, corrected)
     configured = configure(None, chosen, say)
     source = gold_source(gold, gold_workflow_id, gold_workflow_version, storage_options)
-    return score_output(place_of(output, "output", storage_options), source, options, configured, say)
+    place, steps = place_of(output, "output", storage_options), detailed(progress or no_progress)
+    return score_output(place, source, options, configured, say, steps)

@@ -13,10 +13,11 @@ from polyframe.consensus.marks import counted_classifications, marks_taking_part
 from polyframe.consensus.score.compare import Comparison, compare_clusters, compare_marks, score_table
 from polyframe.consensus.score.outlines import KeyedOutlines
 from polyframe.core.addresses import Place
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import NO_PROGRESS, DetailedProgress, Say
 from polyframe.core.choices import ScoredTable
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import Level, MissingLevels
+from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CONTOURS
 from polyframe.pipeline.configure import ResolvedSettings
@@ -81,7 +82,12 @@ class ScoreOptions:
 
 
 def score_output(
-    output: Place, gold: GoldSource, options: ScoreOptions, configured: ResolvedSettings, say: Say
+    output: Place,
+    gold: GoldSource,
+    options: ScoreOptions,
+    configured: ResolvedSettings,
+    say: Say,
+    progress: DetailedProgress = NO_PROGRESS,
 ) -> pl.DataFrame:
     """Score the marks, averages or contours of an output directory.
 
@@ -96,6 +102,8 @@ def score_output(
         `task` and `tool`; the other settings are those of the output.
     say : callable
         Receives notes.
+    progress : DetailedProgress
+        Receives what is read and compared.
 
     Returns
     -------
@@ -107,7 +115,7 @@ def score_output(
     UsageError, PolyframeError
         As from `polyframe.pipeline.score.score`.
     """
-    with open_tables(output, "score", corrected=options.corrected) as tables:
+    with open_tables(output, "score", corrected=options.corrected, progress=progress) as tables:
         manifest = tables.manifest
         settings = settings_for_stage(manifest, "reduce", configured.explicit)
         settings = with_digests(settings, digests_by_name(settings))
@@ -116,6 +124,7 @@ def score_output(
             check_volunteers_known(settings, output)
         else:
             list(tables.partitions([], **{options.table: None}))  # fails early if there is no such table
+        progress.begin("reading the expert's outlines")
         expert = gold_of_output(tables, settings, gold, say)
         subjects = expert.outlines.subjects.to_list()
         classifications = rows_of_subjects(tables, "classifications", subjects)
@@ -129,6 +138,7 @@ def score_output(
         else:
             clusters, scored = _contours(tables, subjects, settings, options.level, say)
         _note_other_tools(clusters, expert, say)
+        progress.begin(f"comparing {counted(len(clusters.areas), 'outline')} with the expert's")
         return score_table(compare_clusters(clusters, expert.outlines, options.min_iou), scored)
 
 
@@ -146,13 +156,13 @@ def _compare_marks(
     extractions = rows_of_subjects(tables, "extractions", subjects).filter(~is_expert)
     marks = marks_taking_part(selected_marks(extractions, settings), others, settings)
     keys = marks.keys.select(*_KEYS, "classification_id", "volunteer")
-    counted = counted_classifications(others, settings)
-    volunteers = counted.join(
+    volunteers = counted_classifications(others, settings).join(
         others.select("subject_id", "classification_id", "volunteer"),
         on=["subject_id", "classification_id"],
         maintain_order="left",
     )
     outlines = KeyedOutlines(keys, marks.polygons, marks.areas)
+    tables.progress.begin(f"comparing {counted(len(marks.areas), 'mark')} with the expert's outlines")
     return compare_marks(outlines, volunteers, expert.outlines, min_iou)
 
 

@@ -185,3 +185,14 @@ def test_matches_without_a_choice_do_not_import_scipy(out: Path) -> None:
         "assert 'scipy.optimize' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_progress_counts_partitions_and_names_the_steps(out: Path, tmp_path: Path, polyframe: Call) -> None:
+    gold, steps = tmp_path / "gold.geojson", list[tuple[int, int]]()
+    pf.score(out, gold, say=str, progress=lambda *step: steps.append(step))
+    assert steps == [(1, 1), (1, 1)]  # classifications and reductions
+    done = polyframe("score", out, "--gold", gold, "--progress", "on", "--quiet")
+    assert (done.code, done.out) == (0, "")
+    assert "polyframe: reading the expert's outlines\n" in done.err
+    assert "polyframe: reading reductions\npolyframe: partitions: 1 of 1 finished (100 %)\n" in done.err
+    assert done.err.splitlines()[-1].endswith(" with the expert's")

@@ -108,7 +108,13 @@ def rows_of_subjects(
 ) -> pl.DataFrame:
     """Return the rows of a table about some subjects, at least one."""
     wanted = pl.col("subject_id").is_in(list(subjects))
-    return pl.concat(part[table].filter(wanted) for part in tables.partitions(subjects, **{table: columns}))
+    total = len(set(tables.partition_of(subjects).tolist()))
+    tables.progress.begin(f"reading {table}")
+    frames = []
+    for done, part in enumerate(tables.partitions(subjects, **{table: columns}), start=1):
+        frames.append(part[table].filter(wanted))
+        tables.progress(done, total)
+    return pl.concat(frames)
 
 
 def check_gold_apart(
