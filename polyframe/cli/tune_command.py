@@ -119,9 +119,9 @@ def tune(
     if table_file:
         check_table_format(table_file, output)
     stores = given_storage_options(click.get_current_context())
-    words = words_of_output(output, workflows, None, say(quiet), stores)
-    name = words.workflow or name_of_place(output)
-    with ProgressBar(quiet, "counted") as progress:
+    with ProgressBar(quiet, "classifications") as progress:
+        words = words_of_output(output, workflows, None, say(quiet), stores)
+        name = words.workflow or name_of_place(output)
         table = api.tune(
             output,
             config,

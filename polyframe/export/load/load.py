@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from polyframe.core.callbacks import Progress, Say, no_progress
+from polyframe.core.callbacks import DetailedProgress, Progress, Say, detailed, no_progress
 from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.notes import Information, show
@@ -68,18 +68,20 @@ def load(
     >>> pf.load("out", "duckdb:///project.duckdb")  # doctest: +SKIP
     """
     start, place = time.monotonic(), place_of(output, "output", storage_options)
-    say, progress = show if say is None else say, progress or no_progress
+    say, steps = show if say is None else say, detailed(progress or no_progress)
     with explain_damage(place), contextlib.ExitStack() as opened:
         with open_tables(place, "load") as tables:
             # Not before: a wrong OUT must not leave an empty database.
             target = opened.enter_context(open_target(to, storage_options))
             parts = target_parts(tables, nested_lists=target.nested_lists)
+            steps.begin(f"looking for changes in {target.name}")
             plan = plan_load(target, parts, tables.manifest.settings.workflow_id)
             _report(plan, target, say, allow_schema_change=allow_schema_change)
-            loaded = carry_out(plan, target, progress)
+            loaded = carry_out(plan, target, steps)
             _say_notes(target, say)
         # Not inside: leaving `open_tables` checks that all parts are of one version.
         if not plan.is_empty:
+            steps.begin("committing the changes")
             target.commit(tables.manifest.number)
     return Loaded(target.name, loaded, time.monotonic() - start)
 
@@ -117,13 +119,14 @@ def _say_notes(target: Target, say: Say) -> None:
         say(target.notes.pop(0))
 
 
-def carry_out(plan: LoadPlan, target: Target, progress: Progress) -> dict[str, LoadedTable]:
+def carry_out(plan: LoadPlan, target: Target, progress: DetailedProgress) -> dict[str, LoadedTable]:
     """Change a target as planned, without a commit; return what changed by table."""
     for table in plan.created:
         target.create_table(table)
     for name in plan.dropped:
         target.drop_table(name)
     total, done = sum(len(change.inserted) for change in plan.changes), 0
+    progress.begin("changing the tables", total, "parts")
 
     def count_part() -> None:
         nonlocal done

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model_target import ModelTable, ModelTarget, Row, StoppedError, model_part
 
-from polyframe.core.callbacks import no_progress
+from polyframe.core.callbacks import NO_PROGRESS
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import LABELS, REJECTS, VOLUNTEERS
 from polyframe.export.load.load import carry_out
@@ -53,7 +53,7 @@ def parts_of(rows: Mapping[str, Sequence[Row]], borders: Sequence[int]) -> dict[
 
 def load(target: ModelTarget, parts: Parts, workflow_id: int | None = 1) -> dict[str, LoadedTable]:
     with target:
-        loaded = carry_out(plan_load(target, parts, workflow_id), target, no_progress)
+        loaded = carry_out(plan_load(target, parts, workflow_id), target, NO_PROGRESS)
         target.commit(1)
     return loaded
 
