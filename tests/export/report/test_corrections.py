@@ -161,7 +161,8 @@ def test_stale_and_ignored_corrections_are_counted(corrected: Path, tmp_path: Pa
     done = pf.report(corrected, tmp_path / "y.html", corrections="ignore")
     assert done.clusters == 5
     page = page_of(done.path)
-    assert "3 corrections are ignored (--corrections ignore)." in page.text
+    option = '<span class="option">--corrections</span>'
+    assert f"3 corrections are ignored ({option} ignore)." in page.text
     assert "<dt>Corrections" not in page.text
     assert set(page.data["clusters"]["correction"]) == {None}
 
