@@ -2,14 +2,13 @@
 
 from typing import Final
 
-import numpy as np
 import polars as pl
 import shapely
 
 from polyframe.consensus.marks import neighbour_distances
 from polyframe.export.report.live_distances import grouped_marks
 from polyframe.export.report.worst_clusters import WorstClusters
-from polyframe.geometry.averages import first_with_least_sum
+from polyframe.geometry.averages import median_and_consensus
 from polyframe.geometry.engines import engine_named
 
 _OUTLINE: Final = pl.List(pl.Float64)
@@ -40,13 +39,9 @@ def majority_lines(worst: WorstClusters, engine: str) -> pl.DataFrame:
     grouped = grouped_marks(marks, sizes["len"].cast(pl.Int64).to_numpy())
     offsets = grouped.group_offsets
     near = neighbour_distances(grouped, 1.0, engine)
-    # The other distances are 1, also within a classification.
-    sums = np.zeros(len(grouped.polygons))
-    np.add.at(sums, near.left, near.distances - 1)
-    np.add.at(sums, near.right, near.distances - 1)
-    outlines = engine_named(engine).majorities(
-        grouped.polygons, offsets, first_with_least_sum(sums, offsets), None
-    )
+    # Pairs that are not near have distance 1, also those within a classification.
+    medians, _ = median_and_consensus(offsets, near.left, near.right, near.distances)
+    outlines = engine_named(engine).majorities(grouped.polygons, offsets, medians, None)
     rings = [shapely.get_coordinates(shapely.get_exterior_ring(outline)).T for outline in outlines]
     return pl.DataFrame(
         {
