@@ -90,7 +90,7 @@ class JoblibExecutor:
         """Return what the tasks have reported that run now, see `Executor`."""
         if self._marks is None:
             return {}
-        reports = {mark.name: read_report(mark) for mark in _oldest_first(self._marks)}
+        reports = {mark.name: read_report(mark) for mark in _in_order(self._marks)}
         return {name: report for name, report in reports.items() if report is not None}
 
     def _in_process(self) -> Iterator[Future[object]]:
@@ -194,8 +194,8 @@ def _call(function: Callable[[Any], Result], task: Any, mark: Path | None) -> Re
     return result
 
 
-def _oldest_first(folder: Path) -> list[Path]:
-    """Return the files of a folder in the order in which they were created."""
+def _in_order(folder: Path) -> list[Path]:
+    """Return the files of a folder by their names, which is the order in which tasks begin."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         return sorted(map(Path, entries))
     return []

@@ -104,7 +104,7 @@ class RayExecutor:
         return cluster_window(self._count_workers())
 
     def reports(self) -> Mapping[str, TaskReport]:
-        """Return nothing, see `Executor`: each report would be a message to the scheduler."""
+        """Return nothing, see `Executor`: each report would be a message through the cluster."""
         return {}
 
     def as_completed(self) -> Iterator[Future[object]]:
